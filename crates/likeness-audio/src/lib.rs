@@ -1,0 +1,1 @@
+//! PCM to audio fingerprint: constant-Q spectrum, landmarks, chroma.

@@ -1,0 +1,25 @@
+//! Types, units and fingerprint encodings shared by every crate of likeness.
+//! No IO, no threads, no FFmpeg.
+//!
+//! Conventions, everywhere: time in seconds as `f64`; *speed* is reference seconds per query
+//! second (1.05: the query plays 5 % faster), so reference time =
+//! `reference_start + (query time - query_start) * speed`; *pitch* in semitones, positive when
+//! the query sounds higher; rectangles are fractions of the picture with the origin at the top
+//! left.
+
+pub mod audio;
+pub mod fingerprint;
+pub mod frame;
+pub mod geometry;
+pub mod posting;
+pub mod report;
+pub mod video;
+pub mod wire;
+
+pub use audio::AudioFingerprint;
+pub use fingerprint::{ContentHash, Density, Fingerprint, StreamState};
+pub use frame::LumaFrame;
+pub use geometry::Rect;
+pub use posting::{Posting, PostingSpace, ReferenceId};
+pub use video::VideoFingerprint;
+pub use wire::{Reader, WireError, Writer};

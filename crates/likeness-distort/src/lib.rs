@@ -1,0 +1,1 @@
+//! Seeded synthetic distortions of audio and video with known ground truth.

@@ -1,0 +1,59 @@
+//! What matching asks of a collection of references, wherever it lives.
+
+use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why stored data could not be read.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The file could not be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file's bytes are not what was written.
+    #[error("{}: damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// A fixed set of references: a snapshot of a library, or one work in memory.
+///
+/// The small trait between matching and storage, so that postings can live elsewhere.
+pub trait Store: Sync {
+    /// Calls `sink(i, posting)` for every live posting whose term is `terms[i]`. `terms` ascend
+    /// and are distinct. Postings of one term come in order of (reference, time).
+    ///
+    /// # Errors
+    /// Damaged or unreadable files; what was delivered before is then worthless.
+    fn postings(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+        sink: &mut dyn FnMut(usize, Posting),
+    ) -> Result<(), StoreError>;
+
+    /// The sound of a reference, if it has any.
+    ///
+    /// # Errors
+    /// Damaged or unreadable files.
+    fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError>;
+
+    /// The picture of a reference, if it has any.
+    ///
+    /// # Errors
+    /// Damaged or unreadable files.
+    fn video(&self, reference: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError>;
+
+    /// All live references, ascending.
+    fn references(&self) -> Vec<ReferenceId>;
+}

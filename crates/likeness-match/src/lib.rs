@@ -1,0 +1,1 @@
+//! Candidates, hypotheses, verified segments, scores and names of disguises.

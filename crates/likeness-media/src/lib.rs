@@ -1,0 +1,1 @@
+//! Decodes media files to mono PCM and luma frames with timestamps.

@@ -1,0 +1,1 @@
+//! Luma frames to video fingerprint: frame hashes, keypoints, motion.

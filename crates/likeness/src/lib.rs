@@ -1,0 +1,1 @@
+//! The likeness engine: one facade over decoding, fingerprints, library and matching.
