@@ -1,1 +1,10 @@
 //! Candidates, hypotheses, verified segments, scores and names of disguises.
+//!
+//! Data flow one way: a query's terms find postings (candidates), postings vote for transforms
+//! (hypotheses), a dense comparison with the reference's fingerprint proves or rejects them
+//! (verified segments).
+
+mod found;
+pub mod naming;
+
+pub use found::Found;

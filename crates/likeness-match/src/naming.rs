@@ -1,0 +1,1 @@
+//! Names of disguises, derived from the measured transforms.
