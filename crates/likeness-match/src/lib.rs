@@ -7,4 +7,4 @@
 mod found;
 pub mod naming;
 
-pub use found::Found;
+pub use found::{Found, PictureContext, Surroundings};
