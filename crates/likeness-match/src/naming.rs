@@ -23,13 +23,9 @@ const OVERLAY_SHARE: f64 = 0.04;
 
 /// Names what was done to the reference to make the query, strongest evidence first.
 ///
-/// Durations are in seconds. Values are in the units that [`Distortion`] documents; `detail` is
+/// `query_duration` is in seconds. Values are in the units that [`Distortion`] documents; `detail` is
 /// for people.
-pub fn distortions(
-    found: &Found,
-    query_duration: f64,
-    _reference_duration: f64,
-) -> Vec<Distortion> {
+pub fn distortions(found: &Found, query_duration: f64) -> Vec<Distortion> {
     let Some(longest) = found
         .segments
         .iter()
@@ -251,7 +247,7 @@ mod tests {
                 pitch_semitones: Some(pitch),
                 ..segment(speed)
             };
-            let names = distortions(&found(Media::Audio, segment, None), 15.0, 180.0);
+            let names = distortions(&found(Media::Audio, segment, None), 15.0);
             let kinds: Vec<_> = names.iter().map(|d| d.kind).collect();
             assert_eq!(kinds, want, "speed {speed}, pitch {pitch}");
         };
@@ -282,7 +278,7 @@ mod tests {
                 surroundings: around,
                 covered,
             };
-            let names = distortions(&found(Media::Video, segment, Some(context)), 15.0, 60.0);
+            let names = distortions(&found(Media::Video, segment, Some(context)), 15.0);
             let kinds: Vec<_> = names.iter().map(|d| d.kind).collect();
             assert_eq!(kinds, want);
         };
@@ -299,7 +295,7 @@ mod tests {
             reference_rect: Some(Rect::FULL),
             ..segment(1.05)
         };
-        let names = distortions(&found(Media::Video, turned, None), 15.0, 60.0);
+        let names = distortions(&found(Media::Video, turned, None), 15.0);
         let kinds: Vec<_> = names.iter().map(|d| d.kind).collect();
         assert_eq!(kinds, [Speed, Mirror, Rotation]);
     }
@@ -308,7 +304,7 @@ mod tests {
     fn a_query_that_holds_more_is_an_excerpt() {
         let check = |duration: f64, want: bool| {
             let found = found(Media::Audio, segment(1.0), None);
-            let names = distortions(&found, duration, 180.0);
+            let names = distortions(&found, duration);
             assert_eq!(
                 names.iter().any(|d| d.kind == DistortionKind::Excerpt),
                 want,
