@@ -48,7 +48,28 @@ impl<F> StreamState<F> {
         }
     }
 
-    fn code(&self) -> u8 {
+    /// The fingerprint itself, if there is one.
+    pub fn into_analysed(self) -> Option<F> {
+        match self {
+            StreamState::Analysed(f) => Some(f),
+            _ => None,
+        }
+    }
+
+    /// The same outcome with another value in place of the fingerprint.
+    pub fn map<G>(self, f: impl FnOnce(F) -> G) -> StreamState<G> {
+        match self {
+            StreamState::Analysed(found) => StreamState::Analysed(f(found)),
+            StreamState::Absent => StreamState::Absent,
+            StreamState::Empty => StreamState::Empty,
+            StreamState::TooShort => StreamState::TooShort,
+            StreamState::Undecodable => StreamState::Undecodable,
+            StreamState::Skipped => StreamState::Skipped,
+        }
+    }
+
+    /// The outcome as one byte, for storage.
+    pub fn code(&self) -> u8 {
         match self {
             StreamState::Absent => 0,
             StreamState::Analysed(_) => 1,
@@ -57,6 +78,26 @@ impl<F> StreamState<F> {
             StreamState::Undecodable => 4,
             StreamState::Skipped => 5,
         }
+    }
+
+    /// The outcome that [`StreamState::code`] stands for; `analysed` reads the value that goes
+    /// with it, if one does.
+    ///
+    /// # Errors
+    /// An unknown code, and what `analysed` fails with.
+    pub fn from_code(
+        code: u8,
+        analysed: impl FnOnce() -> Result<F, WireError>,
+    ) -> Result<StreamState<F>, WireError> {
+        Ok(match code {
+            0 => StreamState::Absent,
+            1 => StreamState::Analysed(analysed()?),
+            2 => StreamState::Empty,
+            3 => StreamState::TooShort,
+            4 => StreamState::Undecodable,
+            5 => StreamState::Skipped,
+            _ => return Err(WireError::OutOfRange("stream state")),
+        })
     }
 }
 
@@ -149,8 +190,8 @@ impl Fingerprint {
             _ => return Err(WireError::OutOfRange("density")),
         };
         let (audio, video) = (r.u8()?, r.u8()?);
-        let audio = decode_state(&mut r, audio, AudioFingerprint::decode)?;
-        let video = decode_state(&mut r, video, VideoFingerprint::decode)?;
+        let audio = StreamState::from_code(audio, || AudioFingerprint::decode(r.block()?))?;
+        let video = StreamState::from_code(video, || VideoFingerprint::decode(r.block()?))?;
         r.finish()?;
         Ok(Fingerprint {
             content,
@@ -160,22 +201,6 @@ impl Fingerprint {
             video,
         })
     }
-}
-
-fn decode_state<F>(
-    r: &mut Reader<'_>,
-    code: u8,
-    decode: impl Fn(&[u8]) -> Result<F, WireError>,
-) -> Result<StreamState<F>, WireError> {
-    Ok(match code {
-        0 => StreamState::Absent,
-        1 => StreamState::Analysed(decode(r.block()?)?),
-        2 => StreamState::Empty,
-        3 => StreamState::TooShort,
-        4 => StreamState::Undecodable,
-        5 => StreamState::Skipped,
-        _ => return Err(WireError::OutOfRange("stream state")),
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,37 @@
-//! Fingerprints on disk: postings, Hamming search, HNSW patches, catalogue. Knows nothing of media.
+//! Fingerprints on disk: catalogue and postings in immutable, checksummed files. Knows nothing of
+//! media, and nothing of how a term or a payload was made.
+//!
+//! A library is a directory (FORMAT.md describes every byte):
+//!
+//! ```text
+//! manifest        names the live files; swapped by an atomic rename, which is what publishes
+//! runs/N.run      immutable: some references' catalogue entries, fingerprints and postings
+//! lock            held by the one writer
+//! ```
+//!
+//! [`Snapshot`] reads what one manifest names and never changes; [`IndexWriter`] appends runs,
+//! marks references as dead and merges runs. Every byte is checked against a BLAKE3 checksum
+//! before it is used: the manifest's own, which covers each run's table of checksums.
 
+mod catalogue;
+mod checksum;
+mod durable;
+mod error;
+mod lock;
+mod manifest;
+mod memory;
+mod merge;
+mod postings;
+mod run;
+mod snapshot;
 pub mod store;
+mod writer;
 
+pub use catalogue::Entry;
+pub use error::LibraryError;
+pub use manifest::{Extractors, FORMAT_VERSION};
+pub use memory::MemoryStore;
+pub use run::SPACES;
+pub use snapshot::{FileCheck, Snapshot, verify};
 pub use store::{Store, StoreError};
+pub use writer::{IndexWriter, NewReference};

@@ -1,0 +1,83 @@
+//! Why a library could not be opened or changed.
+
+use crate::store::StoreError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a library could not be opened or changed. Every message names the path.
+#[derive(Debug, Error)]
+pub enum LibraryError {
+    /// Nothing lies at the path.
+    #[error("{}: there is no library here", path.display())]
+    Missing {
+        /// The library.
+        path: PathBuf,
+    },
+    /// The path is a file.
+    #[error("{}: a library is a directory, and this is a file", path.display())]
+    NotADirectory {
+        /// The library.
+        path: PathBuf,
+    },
+    /// A directory with something else in it.
+    #[error("{}: this directory is not a likeness library (it has no manifest)", path.display())]
+    NotALibrary {
+        /// The library.
+        path: PathBuf,
+    },
+    /// Written by a newer program.
+    #[error(
+        "{}: library format {found} is newer than this program reads ({supported}); \
+         use a newer likeness",
+        path.display()
+    )]
+    NewerVersion {
+        /// The manifest.
+        path: PathBuf,
+        /// Version found.
+        found: u32,
+        /// Newest version that this program reads.
+        supported: u32,
+    },
+    /// Its fingerprints were made with other settings and cannot be compared with this program's.
+    #[error(
+        "{}: made by another {media} extractor; build the library again from the media",
+        path.display()
+    )]
+    OtherExtractor {
+        /// The library.
+        path: PathBuf,
+        /// `audio` or `video`.
+        media: &'static str,
+    },
+    /// Another writer holds the library.
+    #[error("{}: {} is writing to this library; try again when it is done", path.display(), holder_name(*holder))]
+    Locked {
+        /// The library.
+        path: PathBuf,
+        /// Process that holds the lock, where it is known.
+        holder: Option<u32>,
+    },
+    /// No more references can be numbered.
+    #[error("{}: the library is full", path.display())]
+    Full {
+        /// The library.
+        path: PathBuf,
+    },
+    /// An earlier commit failed half way, so that this writer no longer knows what is on disk.
+    #[error("{}: an earlier write failed; open the library again", path.display())]
+    Abandoned {
+        /// The library.
+        path: PathBuf,
+    },
+    /// A file could not be read or written, or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn holder_name(holder: Option<u32>) -> String {
+    match holder {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
+}

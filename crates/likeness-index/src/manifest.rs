@@ -1,0 +1,314 @@
+//! The manifest: names the live files. Swapping it is what publishes a change.
+
+use crate::checksum::Seal;
+use crate::durable::{damaged, io_error, replace};
+use crate::error::LibraryError;
+use likeness_core::wire::{Reader, WireError, Writer};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// Version of the library format that this crate writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"LIKELIB\n";
+/// Least bytes of an encoded run: number, references, data, tail, hash.
+const MIN_RUN: usize = 1 + 1 + 1 + 1 + 32;
+
+/// Hashes of the extractors' configurations. One library holds fingerprints of one pair, since
+/// others cannot be compared with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extractors {
+    /// The audio extractor's.
+    pub audio: u64,
+    /// The video extractor's.
+    pub video: u64,
+}
+
+/// A live run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunInfo {
+    /// Number of the file; never reused.
+    pub(crate) number: u64,
+    /// Catalogue entries in it, dead ones too.
+    pub(crate) references: u64,
+    /// Checks the file.
+    pub(crate) seal: Seal,
+}
+
+/// One state of a library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    /// Counts the states.
+    pub(crate) generation: u64,
+    /// What made the fingerprints.
+    pub(crate) extractors: Extractors,
+    /// Number of the next reference.
+    pub(crate) next_reference: u32,
+    /// Number of the next run.
+    pub(crate) next_run: u64,
+    /// Live runs; each one's references come after those of the run before.
+    pub(crate) runs: Vec<RunInfo>,
+    /// References in live runs that are dead, ascending.
+    pub(crate) tombstones: Vec<u32>,
+}
+
+/// The manifest's place in a library.
+pub(crate) fn manifest_path(library: &Path) -> PathBuf {
+    library.join("manifest")
+}
+
+/// Where a new manifest is written before it takes the old one's place.
+pub(crate) fn temporary_path(library: &Path) -> PathBuf {
+    library.join("manifest.tmp")
+}
+
+/// The directory of the runs.
+pub(crate) fn runs_path(library: &Path) -> PathBuf {
+    library.join("runs")
+}
+
+/// The file of run `number`.
+pub(crate) fn run_path(library: &Path, number: u64) -> PathBuf {
+    runs_path(library).join(format!("{number:08}.run"))
+}
+
+impl Manifest {
+    /// The manifest of an empty library.
+    pub(crate) fn new(extractors: Extractors) -> Manifest {
+        Manifest {
+            generation: 0,
+            extractors,
+            next_reference: 0,
+            next_run: 0,
+            runs: Vec::new(),
+            tombstones: Vec::new(),
+        }
+    }
+
+    /// Reads a library's manifest.
+    pub(crate) fn read(library: &Path) -> Result<Manifest, LibraryError> {
+        let path = library.to_owned();
+        match fs::metadata(library) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(LibraryError::Missing { path }),
+            Err(e) => return Err(io_error(library, e).into()),
+            Ok(metadata) if !metadata.is_dir() => return Err(LibraryError::NotADirectory { path }),
+            Ok(_) => {}
+        }
+        let file = manifest_path(library);
+        let bytes = match fs::read(&file) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(LibraryError::NotALibrary { path });
+            }
+            other => other.map_err(|e| io_error(&file, e))?,
+        };
+        match Manifest::decode(&bytes) {
+            Ok(manifest) => Ok(manifest),
+            Err(WireError::NewerVersion { found, supported }) => Err(LibraryError::NewerVersion {
+                path: file,
+                found,
+                supported,
+            }),
+            Err(e) => Err(damaged(&file, e).into()),
+        }
+    }
+
+    /// Makes this the library's state, durably.
+    pub(crate) fn publish(&self, library: &Path) -> Result<(), LibraryError> {
+        replace(
+            &manifest_path(library),
+            &temporary_path(library),
+            &self.encode(),
+        )?;
+        Ok(())
+    }
+
+    /// Refuses a library whose fingerprints this program's extractors could not have made.
+    pub(crate) fn expect(
+        &self,
+        library: &Path,
+        extractors: &Extractors,
+    ) -> Result<(), LibraryError> {
+        let other = |media| {
+            Err(LibraryError::OtherExtractor {
+                path: library.to_owned(),
+                media,
+            })
+        };
+        if self.extractors.audio != extractors.audio {
+            return other("audio");
+        }
+        if self.extractors.video != extractors.video {
+            return other("video");
+        }
+        Ok(())
+    }
+
+    /// Whether a reference is dead.
+    pub(crate) fn is_dead(&self, reference: u32) -> bool {
+        self.tombstones.binary_search(&reference).is_ok()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.bytes(&MAGIC);
+        w.u32(FORMAT_VERSION);
+        w.u64(self.extractors.audio);
+        w.u64(self.extractors.video);
+        w.varint(self.generation);
+        w.varint(self.next_reference.into());
+        w.varint(self.next_run);
+        w.varint(self.runs.len() as u64);
+        for run in &self.runs {
+            w.varint(run.number);
+            w.varint(run.references);
+            w.varint(run.seal.data);
+            w.varint(run.seal.tail);
+            w.bytes(&run.seal.hash);
+        }
+        w.varint(self.tombstones.len() as u64);
+        let mut before = 0;
+        for &dead in &self.tombstones {
+            w.varint((dead - before).into());
+            before = dead;
+        }
+        let mut bytes = w.into_bytes();
+        let checksum = blake3::hash(&bytes);
+        bytes.extend_from_slice(checksum.as_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Manifest, WireError> {
+        let mut r = Reader::new(bytes);
+        if r.bytes(MAGIC.len())? != MAGIC {
+            return Err(WireError::OutOfRange("the mark at its start"));
+        }
+        // Before the checksum: a newer format may keep it elsewhere.
+        let version = r.u32()?;
+        if version > FORMAT_VERSION {
+            return Err(WireError::NewerVersion {
+                found: version,
+                supported: FORMAT_VERSION,
+            });
+        }
+        if version == 0 {
+            return Err(WireError::OutOfRange("format version"));
+        }
+        let (body, checksum) = bytes.split_last_chunk::<32>().ok_or(WireError::Truncated)?;
+        if blake3::hash(body) != *checksum {
+            return Err(WireError::Checksum);
+        }
+        decode_body(body.get(MAGIC.len() + 4..).ok_or(WireError::Truncated)?)
+    }
+}
+
+fn decode_body(bytes: &[u8]) -> Result<Manifest, WireError> {
+    let mut r = Reader::new(bytes);
+    let extractors = Extractors {
+        audio: r.u64()?,
+        video: r.u64()?,
+    };
+    let generation = r.varint()?;
+    let next_reference = small(r.varint()?, "number of the next reference")?;
+    let next_run = r.varint()?;
+    let runs = (0..r.count(MIN_RUN, "number of runs")?)
+        .map(|_| decode_run(&mut r))
+        .collect::<Result<_, _>>()?;
+    let tombstones = decode_tombstones(&mut r)?;
+    r.finish()?;
+    Ok(Manifest {
+        generation,
+        extractors,
+        next_reference,
+        next_run,
+        runs,
+        tombstones,
+    })
+}
+
+fn decode_run(r: &mut Reader<'_>) -> Result<RunInfo, WireError> {
+    Ok(RunInfo {
+        number: r.varint()?,
+        references: r.varint()?,
+        seal: Seal {
+            data: r.varint()?,
+            tail: r.varint()?,
+            hash: hash(r)?,
+        },
+    })
+}
+
+fn decode_tombstones(r: &mut Reader<'_>) -> Result<Vec<u32>, WireError> {
+    let count = r.count(1, "number of dead references")?;
+    let mut dead = 0u64;
+    (0..count)
+        .map(|_| {
+            dead = dead
+                .checked_add(r.varint()?)
+                .ok_or(WireError::OutOfRange("dead reference"))?;
+            small(dead, "dead reference")
+        })
+        .collect()
+}
+
+fn small(value: u64, what: &'static str) -> Result<u32, WireError> {
+    u32::try_from(value).map_err(|_| WireError::OutOfRange(what))
+}
+
+fn hash(r: &mut Reader<'_>) -> Result<[u8; 32], WireError> {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(r.bytes(32)?);
+    Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample() -> Manifest {
+        Manifest {
+            generation: 3,
+            extractors: Extractors {
+                audio: 1,
+                video: 2,
+            },
+            next_reference: 900,
+            next_run: 300,
+            runs: vec![RunInfo {
+                number: 299,
+                references: 4,
+                seal: Seal {
+                    data: 70_000,
+                    tail: 100,
+                    hash: [9; 32],
+                },
+            }],
+            tombstones: vec![0, 3, 800],
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        let manifest = sample();
+        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+    }
+
+    #[test]
+    fn every_flipped_byte_and_every_cut_is_refused() {
+        let bytes = sample().encode();
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 0x20;
+            assert!(Manifest::decode(&damaged).is_err(), "byte {i}");
+            assert!(Manifest::decode(&bytes[..i]).is_err(), "cut at {i}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode_body(&bytes);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One block: up to 256 postings as four columns (frame of reference, bit-packed).
+//!
+//! Terms are stored as steps from the posting before, starting at the first term, which the
+//! directory holds; references, times and payloads as distances from the column's least value.
+
+use super::bits::{column_bytes, get, pack, width};
+use likeness_core::wire::{Reader, WireError, Writer};
+use likeness_core::{Posting, ReferenceId};
+
+/// Most postings in a block.
+pub(super) const BLOCK: usize = 256;
+
+/// Appends a block of 1..=[`BLOCK`] postings in order.
+pub(super) fn encode(postings: &[Posting], out: &mut Writer) {
+    out.u8((postings.len() - 1) as u8);
+    let steps = || {
+        let before = postings[..1].iter().chain(postings);
+        postings.iter().zip(before).map(|(p, b)| p.term - b.term)
+    };
+    let step_width = width(steps().max().unwrap_or(0));
+    out.u8(step_width as u8);
+    let columns = [
+        Frame::of(postings, |p| u64::from(p.reference.0)),
+        Frame::of(postings, |p| u64::from(p.time)),
+        Frame::of(postings, |p| p.payload),
+    ];
+    for frame in &columns {
+        out.varint(frame.base);
+        out.u8(frame.width as u8);
+    }
+    pack(steps(), step_width, out);
+    let [reference, time, payload] = columns;
+    let values = postings.iter();
+    pack(
+        values.clone().map(|p| u64::from(p.reference.0) - reference.base),
+        reference.width,
+        out,
+    );
+    pack(
+        values.clone().map(|p| u64::from(p.time) - time.base),
+        time.width,
+        out,
+    );
+    pack(values.map(|p| p.payload - payload.base), payload.width, out);
+}
+
+/// Least value and width of a column.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    base: u64,
+    width: u32,
+}
+
+impl Frame {
+    fn of(postings: &[Posting], value: impl Fn(&Posting) -> u64) -> Frame {
+        let range = postings.iter().map(&value);
+        let (low, high) = range.fold((u64::MAX, 0), |(l, h), v| (l.min(v), h.max(v)));
+        Frame {
+            base: low,
+            width: width(high - low),
+        }
+    }
+}
+
+/// A column of a block that is being read.
+#[derive(Debug, Clone, Copy)]
+struct Column<'a> {
+    base: u64,
+    width: u32,
+    packed: &'a [u8],
+}
+
+impl Column<'_> {
+    fn get(&self, index: usize) -> Result<u64, WireError> {
+        self.base
+            .checked_add(get(self.packed, self.width, index))
+            .ok_or(WireError::OutOfRange("posting"))
+    }
+
+    fn get_u32(&self, index: usize) -> Result<u32, WireError> {
+        u32::try_from(self.get(index)?).map_err(|_| WireError::OutOfRange("posting"))
+    }
+}
+
+/// A block opened for reading: its terms are unpacked, the rest is on demand.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    terms: [u64; BLOCK],
+    count: usize,
+    reference: Column<'a>,
+    time: Column<'a>,
+    payload: Column<'a>,
+}
+
+impl<'a> Block<'a> {
+    /// Reads a block that fills `bytes` exactly.
+    pub(super) fn parse(first_term: u64, bytes: &'a [u8]) -> Result<Block<'a>, WireError> {
+        let mut r = Reader::new(bytes);
+        let count = usize::from(r.u8()?) + 1;
+        let step_width = read_width(&mut r)?;
+        let mut frames = [Frame { base: 0, width: 0 }; 3];
+        for frame in &mut frames {
+            frame.base = r.varint()?;
+            frame.width = read_width(&mut r)?;
+        }
+        let steps = r.bytes(column_bytes(count, step_width))?;
+        let mut column = |frame: Frame| -> Result<Column<'a>, WireError> {
+            Ok(Column {
+                base: frame.base,
+                width: frame.width,
+                packed: r.bytes(column_bytes(count, frame.width))?,
+            })
+        };
+        let (reference, time) = (column(frames[0])?, column(frames[1])?);
+        let payload = column(frames[2])?;
+        r.finish()?;
+        let mut terms = [0; BLOCK];
+        let mut term = first_term;
+        for (i, slot) in terms[..count].iter_mut().enumerate() {
+            term = term
+                .checked_add(get(steps, step_width, i))
+                .ok_or(WireError::OutOfRange("term"))?;
+            *slot = term;
+        }
+        Ok(Block {
+            terms,
+            count,
+            reference,
+            time,
+            payload,
+        })
+    }
+
+    /// The terms, ascending.
+    pub(super) fn terms(&self) -> &[u64] {
+        &self.terms[..self.count]
+    }
+
+    /// Posting `index`, below the number of terms.
+    pub(super) fn posting(&self, index: usize) -> Result<Posting, WireError> {
+        Ok(Posting {
+            term: self.terms[index],
+            reference: ReferenceId(self.reference.get_u32(index)?),
+            time: self.time.get_u32(index)?,
+            payload: self.payload.get(index)?,
+        })
+    }
+}
+
+fn read_width(r: &mut Reader<'_>) -> Result<u32, WireError> {
+    match r.u8()? {
+        width @ 0..=64 => Ok(width.into()),
+        _ => Err(WireError::OutOfRange("column width")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(first_term: u64, bytes: &[u8]) -> Result<Vec<Posting>, WireError> {
+        let block = Block::parse(first_term, bytes)?;
+        (0..block.terms().len()).map(|i| block.posting(i)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_round_trip(
+            raw in proptest::collection::vec((any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>()), 1..=BLOCK),
+            shift in 0u32..64,
+        ) {
+            let mut postings: Vec<Posting> = raw
+                .into_iter()
+                .map(|(term, reference, time, payload)| Posting {
+                    term: term >> shift,
+                    reference: ReferenceId(reference),
+                    time,
+                    payload: payload >> shift,
+                })
+                .collect();
+            postings.sort_unstable();
+            let mut w = Writer::new();
+            encode(&postings, &mut w);
+            prop_assert_eq!(read(postings[0].term, &w.into_bytes()), Ok(postings));
+        }
+
+        #[test]
+        fn garbage_never_panics(term in any::<u64>(), bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(term, &bytes);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Writes a run from front to back.
+
+use super::{Layout, MAGIC, SPACES};
+use crate::catalogue::{self, Entry};
+use crate::checksum::{CheckedWriter, Seal, Span};
+use crate::postings::{PostingLayout, PostingWriter};
+use crate::store::StoreError;
+use likeness_core::{Fingerprint, Posting};
+use std::path::Path;
+
+/// Writes the parts in their order: fingerprints, catalogue, each space's postings.
+pub(crate) struct RunWriter {
+    file: CheckedWriter,
+}
+
+impl RunWriter {
+    pub(crate) fn create(path: &Path) -> Result<RunWriter, StoreError> {
+        let mut file = CheckedWriter::create(path)?;
+        file.write(&MAGIC)?;
+        Ok(RunWriter { file })
+    }
+
+    /// Appends an encoded fingerprint.
+    pub(crate) fn fingerprint(&mut self, bytes: &[u8]) -> Result<Span, StoreError> {
+        self.file.write(bytes)
+    }
+
+    /// Writes the rest. `postings(space, push)` pushes a space's postings in order.
+    pub(crate) fn finish(
+        mut self,
+        entries: &[Entry],
+        mut postings: impl FnMut(
+            usize,
+            &mut dyn FnMut(Posting) -> Result<(), StoreError>,
+        ) -> Result<(), StoreError>,
+    ) -> Result<Seal, StoreError> {
+        let catalogue = self.file.write(&catalogue::encode(entries))?;
+        let mut spaces = [PostingLayout::default(); SPACES];
+        for (index, layout) in spaces.iter_mut().enumerate() {
+            let mut writer = PostingWriter::new(&mut self.file);
+            postings(index, &mut |posting| writer.push(posting))?;
+            *layout = writer.finish()?;
+        }
+        self.file.finish(&Layout { catalogue, spaces }.encode())
+    }
+}
+
+/// Writes a run of new references. `postings` hold each space's, in any order.
+pub(crate) fn write_new(
+    path: &Path,
+    references: &mut [(Entry, Fingerprint)],
+    postings: &mut [Vec<Posting>; SPACES],
+) -> Result<Seal, StoreError> {
+    let mut run = RunWriter::create(path)?;
+    for (entry, fingerprint) in references.iter_mut() {
+        if let Some(audio) = fingerprint.audio.analysed() {
+            let span = run.fingerprint(&audio.encode())?;
+            entry.audio = likeness_core::StreamState::Analysed(span);
+        }
+        if let Some(video) = fingerprint.video.analysed() {
+            let span = run.fingerprint(&video.encode())?;
+            entry.video = likeness_core::StreamState::Analysed(span);
+        }
+    }
+    let entries: Vec<Entry> = references.iter().map(|(entry, _)| entry.clone()).collect();
+    run.finish(&entries, |space, push| {
+        postings[space].sort_unstable();
+        postings[space].iter().try_for_each(|posting| push(*posting))
+    })
+}

@@ -1,0 +1,218 @@
+//! Reading a library: one state of it, which later changes do not touch.
+
+use crate::catalogue::Entry;
+use crate::durable::damaged;
+use crate::error::LibraryError;
+use crate::manifest::{Extractors, Manifest, manifest_path, run_path};
+use crate::run::Run;
+use crate::store::{Store, StoreError};
+use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
+use rayon::prelude::*;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How often a reader starts over when merges remove files under it.
+const ATTEMPTS: usize = 100;
+
+/// One state of a library. Its files stay readable while it lives, even if a merge unlinks them.
+#[derive(Debug)]
+pub struct Snapshot {
+    library: PathBuf,
+    manifest: Manifest,
+    runs: Vec<Run>,
+}
+
+impl Snapshot {
+    /// Opens the library's present state. Catalogues are checked now, the rest when it is used.
+    ///
+    /// # Errors
+    /// No library, one of a newer format or of other extractors, damaged or unreadable files.
+    pub fn open(library: &Path, extractors: &Extractors) -> Result<Snapshot, LibraryError> {
+        let manifest = Manifest::read(library)?;
+        manifest.expect(library, extractors)?;
+        Snapshot::of(library, manifest)
+    }
+
+    /// Opens the runs that a manifest names, or that its successor names once they are gone.
+    fn of(library: &Path, mut manifest: Manifest) -> Result<Snapshot, LibraryError> {
+        for _ in 0..ATTEMPTS {
+            match open_runs(library, &manifest) {
+                Ok(runs) => {
+                    return Ok(Snapshot {
+                        library: library.to_owned(),
+                        manifest,
+                        runs,
+                    });
+                }
+                Err(error) if is_missing(&error) => {
+                    let now = Manifest::read(library)?;
+                    if now.generation == manifest.generation {
+                        return Err(error.into());
+                    }
+                    manifest = now;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(damaged(&manifest_path(library), "its files keep vanishing").into())
+    }
+
+    /// The library's directory.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Counts the library's states; larger is later.
+    pub fn generation(&self) -> u64 {
+        self.manifest.generation
+    }
+
+    /// Live references, ascending by id.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let all = self.runs.iter().flat_map(|run| run.entries());
+        all.filter(|entry| !self.manifest.is_dead(entry.id.0))
+    }
+
+    /// A live reference.
+    pub fn entry(&self, reference: ReferenceId) -> Option<&Entry> {
+        self.find(reference).map(|(_, entry)| entry)
+    }
+
+    /// Bytes of all files of this state.
+    pub fn file_bytes(&self) -> u64 {
+        self.runs.iter().map(Run::file_bytes).sum()
+    }
+
+    /// Number of run files.
+    pub fn run_count(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// References that were removed and still take space.
+    pub fn dead_count(&self) -> usize {
+        self.manifest.tombstones.len()
+    }
+
+    /// Postings of a space, those of dead references too.
+    pub fn posting_count(&self, space: PostingSpace) -> u64 {
+        self.runs.iter().map(|r| r.postings(space).count()).sum()
+    }
+
+    /// Checks every byte now instead of when it is used.
+    ///
+    /// # Errors
+    /// The first file that is damaged.
+    pub fn check_all(&self) -> Result<(), StoreError> {
+        self.runs.par_iter().try_for_each(Run::check_all)
+    }
+
+    pub(crate) fn into_parts(self) -> (Manifest, Vec<Run>) {
+        (self.manifest, self.runs)
+    }
+
+    fn find(&self, reference: ReferenceId) -> Option<(&Run, &Entry)> {
+        if self.manifest.is_dead(reference.0) {
+            return None;
+        }
+        let last_of = |run: &Run| run.entries().last().map(|entry| entry.id);
+        let at = self.runs.partition_point(|run| last_of(run) < Some(reference));
+        let run = self.runs.get(at)?;
+        Some((run, run.entry(reference)?))
+    }
+}
+
+impl Store for Snapshot {
+    fn postings(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+        sink: &mut dyn FnMut(usize, Posting),
+    ) -> Result<(), StoreError> {
+        // Runs are in order of reference, and each in order of (reference, time).
+        for run in &self.runs {
+            run.postings(space).lookup(terms, &mut |i, posting| {
+                if !self.manifest.is_dead(posting.reference.0) {
+                    sink(i, posting);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
+        match self.find(reference) {
+            Some((run, entry)) => Ok(run.audio(entry)?.map(Arc::new)),
+            None => Ok(None),
+        }
+    }
+
+    fn video(&self, reference: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError> {
+        match self.find(reference) {
+            Some((run, entry)) => Ok(run.video(entry)?.map(Arc::new)),
+            None => Ok(None),
+        }
+    }
+
+    fn references(&self) -> Vec<ReferenceId> {
+        self.entries().map(|entry| entry.id).collect()
+    }
+}
+
+fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError> {
+    let open = manifest.runs.iter().map(|info| Run::open(library, info));
+    let runs: Vec<Run> = open.collect::<Result<_, _>>()?;
+    let ids = runs.iter().flat_map(|run| run.entries()).map(|e| e.id.0);
+    match ids.is_sorted_by(|a, b| a < b) {
+        true => Ok(runs),
+        false => Err(damaged(&manifest_path(library), "its runs are out of order")),
+    }
+}
+
+fn is_missing(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+}
+
+/// What checking one file of a library found.
+#[derive(Debug)]
+pub struct FileCheck {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size as recorded, bytes.
+    pub bytes: u64,
+    /// What is wrong with it, if anything.
+    pub error: Option<StoreError>,
+}
+
+/// Checks every byte of every file of a library and that what they say is consistent. Goes on
+/// after a damaged file.
+///
+/// # Errors
+/// No library, or a manifest that cannot be read: then nothing can be said of the other files.
+pub fn verify(library: &Path) -> Result<Vec<FileCheck>, LibraryError> {
+    let mut manifest = Manifest::read(library)?;
+    loop {
+        let checks = check_files(library, &manifest);
+        let now = Manifest::read(library)?;
+        let vanished = checks.iter().filter_map(|c| c.error.as_ref()).any(is_missing);
+        if !vanished || now.generation == manifest.generation {
+            return Ok(checks);
+        }
+        manifest = now;
+    }
+}
+
+fn check_files(library: &Path, manifest: &Manifest) -> Vec<FileCheck> {
+    let path = manifest_path(library);
+    let mut checks = vec![FileCheck {
+        bytes: path.metadata().map_or(0, |m| m.len()),
+        path,
+        error: None,
+    }];
+    checks.extend(manifest.runs.iter().map(|info| FileCheck {
+        path: run_path(library, info.number),
+        bytes: info.seal.file_bytes().unwrap_or(u64::MAX),
+        error: Run::open(library, info).and_then(|run| run.verify()).err(),
+    }));
+    checks
+}
