@@ -1,0 +1,33 @@
+//! Sound: any file to mono samples at one rate, on the file's clock.
+
+mod ffmpeg;
+mod mix;
+mod resample;
+mod symphonia;
+mod timeline;
+
+use crate::{Backend, DecodeOptions, Decoded, MediaError};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Receives mono samples in order; breaking stops the decoder.
+pub(crate) type Sink<'a> = dyn FnMut(&[f32]) -> ControlFlow<()> + 'a;
+
+/// See [`crate::decode_audio`].
+pub(crate) fn decode(
+    path: &Path,
+    sample_rate: u32,
+    options: &DecodeOptions,
+    sink: &mut Sink<'_>,
+) -> Result<Decoded, MediaError> {
+    if options.backend == Backend::Ffmpeg {
+        return ffmpeg::decode(path, sample_rate, options, sink);
+    }
+    match symphonia::open(path, options.backend == Backend::Symphonia) {
+        Ok(reader) => reader.decode(sample_rate, options, sink),
+        Err(_) if options.backend == Backend::Auto => {
+            ffmpeg::decode(path, sample_rate, options, sink)
+        }
+        Err(error) => Err(error),
+    }
+}

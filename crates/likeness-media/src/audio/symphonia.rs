@@ -1,0 +1,216 @@
+//! Sound through symphonia: WAV, FLAC, MP3 and Ogg Vorbis.
+
+use super::Sink;
+use super::mix::mix_interleaved;
+use super::timeline::Timeline;
+use crate::input::{head, open_file, truncation};
+use crate::limits::Watch;
+use crate::{Backend, DecodeOptions, Decoded, MediaError};
+use std::path::{Path, PathBuf};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_S16LE,
+    CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8, CODEC_ID_VORBIS,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::TimeBase;
+
+/// What symphonia decodes as completely as FFmpeg does, and as accurately.
+const CODECS: [AudioCodecId; 9] = [
+    CODEC_ID_PCM_U8,
+    CODEC_ID_PCM_S16LE,
+    CODEC_ID_PCM_S24LE,
+    CODEC_ID_PCM_S32LE,
+    CODEC_ID_PCM_F32LE,
+    CODEC_ID_PCM_F64LE,
+    CODEC_ID_FLAC,
+    CODEC_ID_MP3,
+    CODEC_ID_VORBIS,
+];
+
+/// An open file.
+pub(crate) struct Reader {
+    path: PathBuf,
+    format: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track: u32,
+    time_base: Option<TimeBase>,
+    declared: Option<f64>,
+}
+
+/// Opens a file that symphonia is known to decode well; `forced` tries any file.
+pub(crate) fn open(path: &Path, forced: bool) -> Result<Reader, MediaError> {
+    let mut file = open_file(path)?;
+    let head = head::<4096>(path, &mut file)?;
+    let failed = |reason: &str| MediaError::undecodable(path, "audio", reason);
+    if !forced && !is_known(&head) {
+        return Err(failed("not a format read by symphonia"));
+    }
+    let stream = MediaSourceStream::new(Box::new(file), Default::default());
+    let format = symphonia::default::get_probe()
+        .probe(
+            &Hint::new(),
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
+        .map_err(|e| failed(&e.to_string()))?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or_else(|| failed("no audio track"))?;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|p| p.audio())
+        .filter(|p| forced || CODECS.contains(&p.codec))
+        .ok_or_else(|| failed("no codec that symphonia decodes"))?;
+    let decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|e| failed(&e.to_string()))?;
+    Ok(Reader {
+        path: path.to_path_buf(),
+        track: track.id,
+        time_base: track.time_base,
+        declared: declared(track, parameters.sample_rate),
+        decoder,
+        format,
+    })
+}
+
+fn declared(track: &Track, rate: Option<u32>) -> Option<f64> {
+    let seconds = track.num_frames? as f64 / f64::from(rate.filter(|r| *r > 0)?);
+    (seconds > 0.0).then_some(seconds)
+}
+
+/// Whether the first bytes are of a format that is left to symphonia.
+fn is_known(head: &[u8]) -> bool {
+    let wave = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE");
+    let layer_3 = matches!(head, [0xff, second, ..] if second & 0xe6 == 0xe2);
+    wave || layer_3 || head.starts_with(b"fLaC") || head.starts_with(b"ID3") || is_vorbis(head)
+}
+
+/// Whether an Ogg file has one logical stream only, of Vorbis: its second page begins none.
+fn is_vorbis(head: &[u8]) -> bool {
+    let Some(segments) = head.get(26).map(|n| usize::from(*n)) else {
+        return false;
+    };
+    let body = 27 + segments;
+    let Some(lengths) = head.get(27..body) else {
+        return false;
+    };
+    let next = body + lengths.iter().map(|l| usize::from(*l)).sum::<usize>();
+    let starts = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
+    let begins_stream = head.get(next + 5).is_none_or(|flags| flags & 2 != 0);
+    starts(0, b"OggS") && starts(body, b"\x01vorbis") && starts(next, b"OggS") && !begins_stream
+}
+
+impl Reader {
+    /// Decodes the track to its end.
+    pub(crate) fn decode(
+        mut self,
+        sample_rate: u32,
+        options: &DecodeOptions,
+        sink: &mut Sink<'_>,
+    ) -> Result<Decoded, MediaError> {
+        let limits = &options.limits;
+        let path = self.path.clone();
+        limits.check_duration(&path, self.declared.unwrap_or(0.0))?;
+        let watch = Watch::new(limits.timeout);
+        let mut timeline = Timeline::new(&path, sample_rate, limits, &watch, sink);
+        let mut pass = Pass::default();
+        while !timeline.stopped() {
+            watch.check(&path)?;
+            match self.format.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => {
+                    self.decode_packet(&packet, &mut pass, &mut timeline)?;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(Error::ResetRequired) => break,
+                Err(error) => {
+                    pass.broke = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        let stopped = timeline.stopped();
+        let frames = timeline.decoded();
+        let duration = timeline.finish()?;
+        if frames == 0 && !stopped {
+            return Err(pass.nothing(&path));
+        }
+        let declared = self.declared;
+        let truncated = declared
+            .filter(|_| !stopped)
+            .and_then(|d| truncation(duration, d));
+        Ok(Decoded {
+            duration,
+            declared,
+            truncated,
+            corrupt_packets: pass.corrupt,
+            frames,
+            backend: Backend::Symphonia,
+        })
+    }
+
+    fn decode_packet(
+        &mut self,
+        packet: &Packet,
+        pass: &mut Pass,
+        timeline: &mut Timeline<'_>,
+    ) -> Result<(), MediaError> {
+        pass.packets += 1;
+        let buffer = match self.decoder.decode(packet) {
+            Ok(buffer) => buffer,
+            Err(error) => {
+                pass.corrupt += 1;
+                pass.last_error = Some(error.to_string());
+                return Ok(());
+            }
+        };
+        let channels = buffer.num_planes();
+        if buffer.is_empty() || channels == 0 {
+            return Ok(());
+        }
+        let rate = buffer.spec().rate();
+        buffer.copy_to_vec_interleaved(&mut pass.interleaved);
+        pass.mono.clear();
+        pass.mono.resize(pass.interleaved.len() / channels, 0.0);
+        mix_interleaved(&pass.interleaved, channels, |s: f32| s, &mut pass.mono);
+        let start = packet.pts.get() as f64 + packet.trim_start.get() as f64;
+        let time = self
+            .time_base
+            .map(|base| start * f64::from(base.numer.get()) / f64::from(base.denom.get()));
+        // The only stream: what comes first is time zero.
+        let origin = *pass.origin.get_or_insert(time.unwrap_or(0.0));
+        timeline.push(&pass.mono, rate, time.map(|t| t - origin))
+    }
+}
+
+/// Buffers and counts of one decoding.
+#[derive(Default)]
+struct Pass {
+    packets: u64,
+    corrupt: u64,
+    last_error: Option<String>,
+    broke: Option<String>,
+    origin: Option<f64>,
+    interleaved: Vec<f32>,
+    mono: Vec<f32>,
+}
+
+impl Pass {
+    fn nothing(self, path: &Path) -> MediaError {
+        match self.last_error.or(self.broke) {
+            Some(reason) => MediaError::undecodable(path, "audio", reason),
+            None => MediaError::ZeroLength {
+                path: path.to_path_buf(),
+                stream: "audio",
+            },
+        }
+    }
+}

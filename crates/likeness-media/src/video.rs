@@ -1,0 +1,235 @@
+//! Pictures: any file to upright luma frames, on the file's clock.
+
+use crate::clock::Clock;
+use crate::input::{Next, Source, seconds};
+use crate::luma::LumaExtractor;
+use crate::orientation::Orientation;
+use crate::{Backend, DecodeOptions, Decoded, Limits, MediaError, still};
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::codec::threading;
+use ffmpeg_next::{Dictionary, Packet, Rational, Stream, frame, media};
+use likeness_core::LumaFrame;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Receives frames in order; breaking stops the decoder.
+pub(crate) type Sink<'a> = dyn FnMut(LumaFrame<'_>) -> ControlFlow<()> + 'a;
+
+/// Frames a second where nothing tells.
+const DEFAULT_FRAME_RATE: f64 = 25.0;
+
+/// See [`crate::decode_video`].
+pub(crate) fn decode(
+    path: &Path,
+    options: &DecodeOptions,
+    sink: &mut Sink<'_>,
+) -> Result<Decoded, MediaError> {
+    if let Some(decoded) = still::decode(path, &options.limits, sink)? {
+        return Ok(decoded);
+    }
+    let limits = &options.limits;
+    let mut source = Source::open(path, limits)?;
+    let Some(index) = source.best(media::Type::Video) else {
+        return Err(source.missing(media::Type::Video));
+    };
+    let declared = source.declared(index).filter(|_| !source.is_still());
+    limits.check_duration(path, declared.unwrap_or(0.0))?;
+    let origin = source.origin();
+    let mut decoder = Decoder::open(&source, index, origin, options)?;
+    source.select(index);
+    let mut packet = Packet::empty();
+    let mut packets = 0_u64;
+    while !decoder.stopped {
+        let end = matches!(source.read(index, origin, &mut packet)?, Next::End);
+        let sent = match end {
+            true => decoder.inner.send_eof(),
+            false => decoder.inner.send_packet(&packet),
+        };
+        packets += u64::from(!end);
+        if !end && sent.is_err() {
+            source.corrupt += 1;
+        }
+        decoder.drain(&mut source, limits, sink)?;
+        if end {
+            break;
+        }
+    }
+    if decoder.frames == 0 && !decoder.stopped {
+        return Err(source.nothing("video", packets));
+    }
+    let duration = decoder.end;
+    let complete = decoder.stopped || source.is_still();
+    let truncated = (!complete).then(|| source.truncation(index, duration));
+    Ok(Decoded {
+        duration,
+        declared,
+        truncated: truncated.flatten(),
+        corrupt_packets: source.corrupt,
+        frames: decoder.frames,
+        backend: Backend::Ffmpeg,
+    })
+}
+
+struct Decoder {
+    inner: ffmpeg::decoder::Video,
+    time_base: Rational,
+    origin: f64,
+    step: f64,
+    clock: Clock,
+    orientation: Orientation,
+    stream_aspect: f64,
+    luma: LumaExtractor,
+    upright: Vec<u8>,
+    frame: frame::Video,
+    frames: u64,
+    /// When the last frame ends, seconds.
+    end: f64,
+    stopped: bool,
+}
+
+impl Decoder {
+    fn open(
+        source: &Source,
+        index: usize,
+        origin: f64,
+        options: &DecodeOptions,
+    ) -> Result<Decoder, MediaError> {
+        let limits = &options.limits;
+        let failed = |e: ffmpeg::Error| MediaError::undecodable(&source.path, "video", e);
+        let stream = source
+            .input
+            .stream(index)
+            .ok_or_else(|| failed(ffmpeg::Error::StreamNotFound))?;
+        let (width, height) = coded_size(&stream);
+        limits.check_pixels(&source.path, width, height)?;
+        let step = 1.0 / frame_rate(&stream).unwrap_or(DEFAULT_FRAME_RATE);
+        Ok(Decoder {
+            inner: open_codec(&stream, options).map_err(failed)?,
+            time_base: stream.time_base(),
+            origin,
+            step,
+            clock: Clock::new(step, limits.max_gap_s),
+            orientation: Orientation::of_stream(&stream),
+            stream_aspect: pixel_aspect(&stream),
+            luma: LumaExtractor::default(),
+            upright: Vec::new(),
+            frame: frame::Video::empty(),
+            frames: 0,
+            end: 0.0,
+            stopped: false,
+        })
+    }
+
+    fn drain(
+        &mut self,
+        source: &mut Source,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), MediaError> {
+        while !self.stopped && self.inner.receive_frame(&mut self.frame).is_ok() {
+            source.watch.check(&source.path)?;
+            let (width, height) = (self.frame.width(), self.frame.height());
+            limits.check_pixels(&source.path, width.into(), height.into())?;
+            self.emit(source, sink);
+            limits.check_duration(&source.path, self.end)?;
+        }
+        Ok(())
+    }
+
+    /// Delivers the current frame.
+    fn emit(&mut self, source: &mut Source, sink: &mut Sink<'_>) {
+        let stamp = self
+            .frame
+            .timestamp()
+            .and_then(|t| seconds(t, self.time_base));
+        let time = self.clock.next(stamp.map(|t| t - self.origin));
+        let aspect = positive(self.frame.aspect_ratio()).unwrap_or(self.stream_aspect);
+        let Ok((data, width, height, stride)) = self.luma.plane(&self.frame) else {
+            source.corrupt += 1;
+            return;
+        };
+        let mut picture = LumaFrame {
+            data,
+            width,
+            height,
+            stride,
+            pixel_aspect: aspect,
+            time,
+        };
+        if !self.orientation.is_upright() {
+            let size = self
+                .orientation
+                .apply(data, width, height, stride, &mut self.upright);
+            picture.data = &self.upright;
+            (picture.width, picture.height) = size;
+            picture.stride = size.0;
+            if self.orientation.transpose {
+                picture.pixel_aspect = 1.0 / aspect;
+            }
+        }
+        self.frames += 1;
+        self.end = time + self.step;
+        self.stopped = source.watch.pause(|| sink(picture)) == ControlFlow::Break(());
+    }
+}
+
+fn open_codec(
+    stream: &Stream<'_>,
+    options: &DecodeOptions,
+) -> Result<ffmpeg::decoder::Video, ffmpeg::Error> {
+    let parameters = stream.parameters();
+    let codec = ffmpeg::decoder::find(parameters.id()).ok_or(ffmpeg::Error::DecoderNotFound)?;
+    let mut context = ffmpeg::codec::Context::from_parameters(parameters)?;
+    let kind = match options.threads {
+        1 => threading::Type::None,
+        _ => threading::Type::Frame,
+    };
+    context.set_threading(threading::Config {
+        kind,
+        count: options.threads,
+        ..Default::default()
+    });
+    let mut decoder = context.decoder();
+    decoder.set_packet_time_base(stream.time_base());
+    let mut settings = Dictionary::new();
+    // A size that only the bitstream reveals is refused before memory is taken for it.
+    let max_pixels = options.limits.max_pixels.min(i32::MAX as u64);
+    settings.set("max_pixels", &max_pixels.to_string());
+    decoder.open_as_with(codec, settings)?.video()
+}
+
+/// Stored width and height that the header declares.
+pub(crate) fn coded_size(stream: &Stream<'_>) -> (u64, u64) {
+    // SAFETY: the stream's parameters are valid while the stream is borrowed.
+    let parameters = unsafe { &*(*stream.as_ptr()).codecpar };
+    let size = |n: i32| u64::try_from(n).unwrap_or(0);
+    (size(parameters.width), size(parameters.height))
+}
+
+/// Width of a stored pixel over its height, 1 where nothing sensible tells.
+pub(crate) fn pixel_aspect(stream: &Stream<'_>) -> f64 {
+    // SAFETY: the stream and its parameters are valid while the stream is borrowed.
+    let (outer, inner) = unsafe {
+        let raw = &*stream.as_ptr();
+        (raw.sample_aspect_ratio, (*raw.codecpar).sample_aspect_ratio)
+    };
+    positive(outer.into())
+        .or_else(|| positive(inner.into()))
+        .unwrap_or(1.0)
+}
+
+/// Frames a second, if the header tells something sensible.
+pub(crate) fn frame_rate(stream: &Stream<'_>) -> Option<f64> {
+    [stream.avg_frame_rate(), stream.rate()]
+        .into_iter()
+        .filter(|r| r.numerator() > 0 && r.denominator() > 0)
+        .map(|r| f64::from(r.numerator()) / f64::from(r.denominator()))
+        .find(|rate| (0.01..=1000.0).contains(rate))
+}
+
+/// A ratio that can be a pixel's shape.
+fn positive(ratio: Rational) -> Option<f64> {
+    (ratio.numerator() > 0 && ratio.denominator() > 0)
+        .then(|| f64::from(ratio.numerator()) / f64::from(ratio.denominator()))
+        .filter(|r| (0.05..=20.0).contains(r))
+}
