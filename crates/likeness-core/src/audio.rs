@@ -1,27 +1,362 @@
 //! The audio fingerprint and its encoding.
+//!
+//! Time counts in *ticks* (a quarter of the analysis hop), frequency in *steps* (288 to the
+//! octave, 24 to the semitone) above the lowest analysed frequency, so that shifting the pitch is
+//! adding and every value is a small integer.
 
-use crate::wire::WireError;
+use crate::fingerprint::Density;
+use crate::wire::{Reader, WireError, Writer};
+
+/// Ticks in a second: 32 samples at 11 025 Hz.
+pub const TICKS_PER_SECOND: f64 = 11_025.0 / 32.0;
+/// Frequency steps in a semitone.
+pub const STEPS_PER_SEMITONE: f64 = 24.0;
+/// Frequency steps that one spectral bin spans.
+pub const STEPS_PER_BIN: u16 = 8;
+/// Bins of the analysed range.
+pub const BINS: u16 = 162;
+/// Largest strength of a peak.
+pub const MAX_STRENGTH: u8 = 31;
+/// Levels of a dense grid's values: -8..=7.
+const DENSE_LEVELS: std::ops::RangeInclusive<i8> = -8..=7;
+/// Levels of a sparse grid's values: 0..=3.
+const SPARSE_LEVELS: std::ops::RangeInclusive<i8> = 0..=3;
+/// Rows and bins of a dense grid that one value of a sparse grid sums up.
+const POOL_ROWS: usize = 2;
+const POOL_BINS: usize = 3;
+/// Lower bounds of the sparse levels 1, 2 and 3, on the sum of the pooled dense values.
+const POOL_LEVELS: [i32; 3] = [-5, 1, 9];
+/// Identifies the settings of the extractor whose fingerprints this version reads;
+/// `likeness-audio` checks that it is the hash of its default configuration.
+pub const EXTRACTOR: u64 = 0;
+
+/// On which surface a peak was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Surface {
+    /// A partial that sets in: rises in time and stands out in frequency.
+    Onset,
+    /// A partial that stands out in frequency alone.
+    Partial,
+}
+
+impl Surface {
+    /// Both surfaces.
+    pub const ALL: [Surface; 2] = [Surface::Onset, Surface::Partial];
+}
+
+/// A peak of the spectrogram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Peak {
+    /// Ticks from the start.
+    pub time: u32,
+    /// Steps above the lowest frequency, below `BINS * STEPS_PER_BIN`.
+    pub frequency: u16,
+    /// How far it stands out, 0..=[`MAX_STRENGTH`], logarithmic.
+    pub strength: u8,
+    /// Whether the sparse form keeps it.
+    pub sparse: bool,
+}
+
+/// Log spectrum relative to its neighbourhood in frequency, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// Values in a row; bin `i` of a row spans `BINS / bins` spectral bins.
+    pub bins: u16,
+    /// Ticks from one row to the next; row `i` covers ticks `i * step..(i + 1) * step`.
+    pub step: u32,
+    /// Row after row; a whole number of rows.
+    pub values: Vec<i8>,
+}
+
+impl Grid {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.values.len() / usize::from(self.bins.max(1))
+    }
+
+    /// The values of row `i`.
+    pub fn row(&self, i: usize) -> &[i8] {
+        let bins = usize::from(self.bins);
+        &self.values[i * bins..(i + 1) * bins]
+    }
+
+    fn pooled(&self) -> Grid {
+        let bins = usize::from(self.bins);
+        let mut values = Vec::with_capacity(self.values.len() / (POOL_ROWS * POOL_BINS));
+        for pair in self.values.chunks_exact(bins * POOL_ROWS) {
+            let (first, second) = pair.split_at(bins);
+            for (a, b) in first
+                .chunks_exact(POOL_BINS)
+                .zip(second.chunks_exact(POOL_BINS))
+            {
+                let sum: i32 = a.iter().chain(b).map(|&v| i32::from(v)).sum();
+                values.push(POOL_LEVELS.iter().filter(|&&bound| sum >= bound).count() as i8);
+            }
+        }
+        Grid {
+            bins: (bins / POOL_BINS) as u16,
+            step: self.step * POOL_ROWS as u32,
+            values,
+        }
+    }
+}
 
 /// Fingerprint of one sound track.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioFingerprint {
     /// Seconds of sound that were analysed.
     pub duration: f64,
+    /// Dense (a query's) or sparse (what a library stores).
+    pub density: Density,
+    /// Peaks of [`Surface::Onset`], ordered by (time, frequency).
+    pub onsets: Vec<Peak>,
+    /// Peaks of [`Surface::Partial`], ordered by (time, frequency).
+    pub partials: Vec<Peak>,
+    /// The spectrum for the dense comparison.
+    pub grid: Grid,
 }
 
 impl AudioFingerprint {
-    /// The sparse form that a library stores.
+    /// The peaks of one surface.
+    pub fn peaks(&self, surface: Surface) -> &[Peak] {
+        match surface {
+            Surface::Onset => &self.onsets,
+            Surface::Partial => &self.partials,
+        }
+    }
+
+    /// The sparse form that a library stores. A no-op on a fingerprint that is sparse already.
     pub fn to_reference(&self) -> AudioFingerprint {
-        self.clone()
+        if self.density == Density::Reference {
+            return self.clone();
+        }
+        let sparse = |peaks: &[Peak]| peaks.iter().copied().filter(|p| p.sparse).collect();
+        AudioFingerprint {
+            duration: self.duration,
+            density: Density::Reference,
+            onsets: sparse(&self.onsets),
+            partials: sparse(&self.partials),
+            grid: self.grid.pooled(),
+        }
     }
 
     /// Bytes for a fingerprint file.
     pub fn encode(&self) -> Vec<u8> {
-        self.duration.to_le_bytes().to_vec()
+        let mut w = Writer::new();
+        w.u64(EXTRACTOR);
+        w.f64(self.duration);
+        w.u8(matches!(self.density, Density::Query) as u8);
+        encode_peaks(&mut w, &self.onsets);
+        encode_peaks(&mut w, &self.partials);
+        w.varint(u64::from(self.grid.bins));
+        w.varint(u64::from(self.grid.step));
+        w.varint(self.grid.rows() as u64);
+        pack_levels(&mut w, &self.grid.values, levels(self.density));
+        w.into_bytes()
     }
 
     /// Reads what [`AudioFingerprint::encode`] wrote.
-    pub fn decode(_bytes: &[u8]) -> Result<AudioFingerprint, WireError> {
-        Err(WireError::Truncated)
+    ///
+    /// # Errors
+    /// Anything that is not exactly such a sequence of bytes, made with this version's settings.
+    pub fn decode(bytes: &[u8]) -> Result<AudioFingerprint, WireError> {
+        let mut r = Reader::new(bytes);
+        if r.u64()? != EXTRACTOR {
+            return Err(WireError::OtherExtractor("audio"));
+        }
+        let duration = r.f64("audio duration")?;
+        if !(0.0..=f64::from(u32::MAX) / TICKS_PER_SECOND).contains(&duration) {
+            return Err(WireError::OutOfRange("audio duration"));
+        }
+        let density = match r.u8()? {
+            0 => Density::Reference,
+            1 => Density::Query,
+            _ => return Err(WireError::OutOfRange("audio density")),
+        };
+        let onsets = decode_peaks(&mut r)?;
+        let partials = decode_peaks(&mut r)?;
+        let grid = decode_grid(&mut r, density)?;
+        r.finish()?;
+        Ok(AudioFingerprint {
+            duration,
+            density,
+            onsets,
+            partials,
+            grid,
+        })
+    }
+}
+
+fn levels(density: Density) -> std::ops::RangeInclusive<i8> {
+    match density {
+        Density::Reference => SPARSE_LEVELS,
+        Density::Query => DENSE_LEVELS,
+    }
+}
+
+fn level_bits(levels: &std::ops::RangeInclusive<i8>) -> usize {
+    (levels.end() - levels.start() + 1).ilog2() as usize
+}
+
+/// Three bytes a peak, nearly always: the time since the last one; frequency (11 bits), strength
+/// (5 bits). The sparse flag is the lowest bit of the time.
+fn encode_peaks(w: &mut Writer, peaks: &[Peak]) {
+    w.varint(peaks.len() as u64);
+    let mut last = 0;
+    for peak in peaks {
+        w.varint(u64::from(peak.time - last) << 1 | u64::from(peak.sparse));
+        w.u16(peak.frequency | u16::from(peak.strength) << 11);
+        last = peak.time;
+    }
+}
+
+fn decode_peaks(r: &mut Reader<'_>) -> Result<Vec<Peak>, WireError> {
+    let count = r.count(3, "peak count")?;
+    let mut peaks: Vec<Peak> = Vec::with_capacity(count);
+    let mut time = 0u32;
+    for _ in 0..count {
+        let head = r.varint()?;
+        time = u32::try_from(head >> 1)
+            .ok()
+            .and_then(|delta| time.checked_add(delta))
+            .ok_or(WireError::OutOfRange("peak time"))?;
+        let body = r.u16()?;
+        let peak = Peak {
+            time,
+            frequency: body & 0x7ff,
+            strength: (body >> 11) as u8,
+            sparse: head & 1 == 1,
+        };
+        if peak.frequency >= BINS * STEPS_PER_BIN {
+            return Err(WireError::OutOfRange("peak frequency"));
+        }
+        if peaks.last().is_some_and(|last| *last > peak) {
+            return Err(WireError::OutOfRange("peak order"));
+        }
+        peaks.push(peak);
+    }
+    Ok(peaks)
+}
+
+/// Values of `levels` in the fewest whole bits, lowest bits first.
+fn pack_levels(w: &mut Writer, values: &[i8], levels: std::ops::RangeInclusive<i8>) {
+    let bits = level_bits(&levels);
+    for chunk in values.chunks(8 / bits) {
+        let byte = chunk.iter().enumerate().fold(0u8, |byte, (i, &v)| {
+            let code = v.clamp(*levels.start(), *levels.end()) - levels.start();
+            byte | (code as u8) << (i * bits)
+        });
+        w.u8(byte);
+    }
+}
+
+fn decode_grid(r: &mut Reader<'_>, density: Density) -> Result<Grid, WireError> {
+    let (bins, step, rows) = (r.varint()?, r.varint()?, r.varint()?);
+    let bins = u16::try_from(bins).ok().filter(|b| (1..=BINS).contains(b));
+    let bins = bins.ok_or(WireError::OutOfRange("grid bins"))?;
+    let step = u32::try_from(step).ok().filter(|s| (1..=4096).contains(s));
+    let step = step.ok_or(WireError::OutOfRange("grid step"))?;
+    let levels = levels(density);
+    let bits = level_bits(&levels);
+    let per_byte = 8 / bits;
+    let room = (r.remaining() * per_byte) as u64 / u64::from(bins);
+    if rows > room {
+        return Err(WireError::OutOfRange("grid rows"));
+    }
+    let count = rows as usize * usize::from(bins);
+    let packed = r.bytes(count.div_ceil(per_byte))?;
+    let mask = (1u8 << bits) - 1;
+    let unpack = |i: usize| {
+        let code = packed[i / per_byte] >> (i % per_byte * bits) & mask;
+        code as i8 + levels.start()
+    };
+    Ok(Grid {
+        bins,
+        step,
+        values: (0..count).map(unpack).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn peaks() -> impl Strategy<Value = Vec<Peak>> {
+        let peak = (
+            0..900_000u32,
+            0..BINS * STEPS_PER_BIN,
+            0..=MAX_STRENGTH,
+            any::<bool>(),
+        );
+        proptest::collection::vec(peak, 0..60).prop_map(|peaks| {
+            let mut peaks: Vec<Peak> = peaks
+                .into_iter()
+                .map(|(time, frequency, strength, sparse)| Peak {
+                    time,
+                    frequency,
+                    strength,
+                    sparse,
+                })
+                .collect();
+            peaks.sort();
+            peaks
+        })
+    }
+
+    fn fingerprint() -> impl Strategy<Value = AudioFingerprint> {
+        let rows = proptest::collection::vec(DENSE_LEVELS, 0..12 * 6);
+        (0.0..4000.0f64, peaks(), peaks(), rows).prop_map(|(duration, onsets, partials, mut v)| {
+            v.truncate(v.len() / 6 * 6);
+            AudioFingerprint {
+                duration,
+                density: Density::Query,
+                onsets,
+                partials,
+                grid: Grid {
+                    bins: 6,
+                    step: 32,
+                    values: v,
+                },
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn both_forms_round_trip(dense in fingerprint()) {
+            let sparse = dense.to_reference();
+            prop_assert_eq!(sparse.to_reference(), sparse.clone());
+            prop_assert_eq!(AudioFingerprint::decode(&dense.encode()), Ok(dense));
+            prop_assert_eq!(AudioFingerprint::decode(&sparse.encode()), Ok(sparse));
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let mut framed = EXTRACTOR.to_le_bytes().to_vec();
+            framed.extend_from_slice(&1.0f64.to_le_bytes());
+            framed.extend_from_slice(&bytes);
+            let _ = AudioFingerprint::decode(&framed);
+            let _ = AudioFingerprint::decode(&bytes);
+        }
+
+        #[test]
+        fn damage_never_panics(dense in fingerprint(), at in any::<u16>(), to in any::<u8>()) {
+            let mut bytes = dense.to_reference().encode();
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = to;
+            let _ = AudioFingerprint::decode(&bytes);
+            let _ = AudioFingerprint::decode(&bytes[..at]);
+        }
+    }
+
+    #[test]
+    fn another_extractor_is_named() {
+        let mut bytes = vec![0xff; 8];
+        bytes.extend_from_slice(&[0; 40]);
+        assert_eq!(
+            AudioFingerprint::decode(&bytes),
+            Err(WireError::OtherExtractor("audio"))
+        );
     }
 }

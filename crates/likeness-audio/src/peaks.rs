@@ -1,0 +1,127 @@
+//! Peaks of a surface, located between bins and frames.
+
+use crate::config::AudioConfig;
+use likeness_core::audio::{BINS, MAX_STRENGTH, Peak, STEPS_PER_BIN};
+use std::collections::VecDeque;
+
+/// Ticks in a frame.
+pub(crate) const TICKS_PER_FRAME: u32 = 4;
+/// Steps of strength in an octave of power.
+const STRENGTH_STEPS: f32 = 4.0;
+
+/// Picks the peaks of one surface, row by row.
+pub(crate) struct PeakPicker {
+    dense: (usize, usize),
+    sparse: (usize, usize),
+    min_height: f32,
+    rows: VecDeque<Vec<f32>>,
+    /// Number of the row `rows[0]`.
+    first: usize,
+    /// Row that is searched next.
+    next: usize,
+    peaks: Vec<Peak>,
+}
+
+impl PeakPicker {
+    pub(crate) fn new(config: &AudioConfig) -> PeakPicker {
+        PeakPicker {
+            dense: (config.dense_frames, config.dense_bins),
+            sparse: (config.sparse_frames, config.sparse_bins),
+            min_height: config.min_height,
+            rows: VecDeque::new(),
+            first: 0,
+            next: 0,
+            peaks: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, row: &[f32]) {
+        let reach = self.sparse.0;
+        let mut stored = match self.rows.len() > 2 * reach {
+            true => {
+                self.first += 1;
+                self.rows.pop_front().unwrap_or_default()
+            }
+            false => Vec::with_capacity(row.len()),
+        };
+        stored.clear();
+        stored.extend_from_slice(row);
+        self.rows.push_back(stored);
+        if self.first + self.rows.len() > self.next + reach {
+            self.search();
+        }
+    }
+
+    /// All peaks, ordered.
+    pub(crate) fn finish(mut self) -> Vec<Peak> {
+        while self.next < self.first + self.rows.len() {
+            self.search();
+        }
+        self.peaks.sort_unstable();
+        self.peaks
+    }
+
+    fn search(&mut self) {
+        let now = self.next - self.first;
+        self.next += 1;
+        let row = &self.rows[now];
+        for bin in 1..row.len().saturating_sub(1) {
+            let height = row[bin];
+            let candidate =
+                height >= self.min_height && height > row[bin - 1] && height >= row[bin + 1];
+            if candidate && self.dominates(now, bin, self.dense) {
+                let sparse = self.dominates(now, bin, self.sparse);
+                let peak = self.locate(now, bin, sparse);
+                self.peaks.push(peak);
+            }
+        }
+    }
+
+    /// Whether no value within `frames` and `bins` is higher. Of equals the first wins.
+    fn dominates(&self, now: usize, bin: usize, (frames, bins): (usize, usize)) -> bool {
+        let height = self.rows[now][bin];
+        let (low, high) = (bin.saturating_sub(bins), bin + bins + 1);
+        let first = now.saturating_sub(frames);
+        let last = (now + frames + 1).min(self.rows.len());
+        // Nearest rows first: that is where a higher value is likely.
+        let clear = |t: usize| {
+            let row = &self.rows[t];
+            let near = &row[low..high.min(row.len())];
+            let top = near.iter().fold(f32::MIN, |top, &v| top.max(v));
+            if t < now { top < height } else { top <= height }
+        };
+        (now..last).all(clear) && (first..now).rev().all(clear)
+    }
+
+    fn locate(&self, now: usize, bin: usize, sparse: bool) -> Peak {
+        let row = &self.rows[now];
+        let height = row[bin];
+        let across = vertex(row[bin - 1], height, row[bin + 1]);
+        let before = self.rows[now.saturating_sub(1)][bin];
+        let after = self.rows[(now + 1).min(self.rows.len() - 1)][bin];
+        let along = vertex(before, height, after);
+        let steps = f32::from(STEPS_PER_BIN);
+        let frequency = (bin as f32 + across) * steps;
+        let strength = (height - self.min_height) * STRENGTH_STEPS;
+        // Whole frames stay exact in hours of sound only as integers.
+        let whole = (self.next - 1) as i64 * i64::from(TICKS_PER_FRAME);
+        let ticks = whole + (along * TICKS_PER_FRAME as f32).round() as i64;
+        Peak {
+            time: ticks.clamp(0, i64::from(u32::MAX)) as u32,
+            frequency: (frequency.round() as u16).min(BINS * STEPS_PER_BIN - 1),
+            strength: (strength as u8).min(MAX_STRENGTH),
+            sparse,
+        }
+    }
+}
+
+/// Where the parabola through three equidistant values, the middle one the highest, peaks:
+/// -0.5..=0.5.
+fn vertex(left: f32, middle: f32, right: f32) -> f32 {
+    let curvature = 2.0 * middle - left - right;
+    if curvature > 1e-6 {
+        ((right - left) * 0.5 / curvature).clamp(-0.5, 0.5)
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,210 @@
+//! Peak triplets: an anchor and two later peaks. Their shape - two intervals in log frequency and
+//! the ratio of two gaps in time - changes neither with speed nor with pitch, and is the term
+//! that is looked up; their position, height and length say by how much both changed.
+//!
+//! After Sonnleitner & Widmer, "Quad-based audio fingerprinting robust to time and frequency
+//! scaling" (2014), and Six & Leman, "Panako" (2014), without an absolute band in the term.
+
+use crate::config::{AudioConfig, Reach};
+use likeness_core::audio::{Peak, STEPS_PER_BIN, Surface};
+use likeness_core::{AudioFingerprint, Posting, ReferenceId};
+
+/// Cells of the ratio of the two gaps.
+const RATIO_CELLS: i32 = 12;
+/// Cells of the length: two to the octave.
+const LENGTH_CELLS_PER_OCTAVE: f32 = 2.0;
+/// Frequency steps in a cell of an interval.
+const INTERVAL_CELL: i32 = STEPS_PER_BIN as i32;
+/// Added to a cell so that it is not negative.
+const INTERVAL_BIAS: i32 = 64;
+
+/// A triplet of peaks of one surface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triplet {
+    /// The anchor's time, ticks.
+    pub time: u32,
+    /// The anchor's frequency, steps.
+    pub frequency: u16,
+    /// Steps from the anchor up to the first and the second target.
+    pub intervals: [i16; 2],
+    /// Ticks from the anchor to the first and the second target, ascending.
+    pub gaps: [u16; 2],
+}
+
+impl Triplet {
+    /// Coordinates of the shape in units of their cells: both intervals, the ratio of the gaps,
+    /// the length.
+    fn coordinates(&self) -> [f32; 4] {
+        let interval = |i: i16| f32::from(i) / INTERVAL_CELL as f32 + INTERVAL_BIAS as f32;
+        let ratio = f32::from(self.gaps[0]) / f32::from(self.gaps[1]) * RATIO_CELLS as f32;
+        [
+            interval(self.intervals[0]),
+            interval(self.intervals[1]),
+            ratio,
+            length_cells(self.gaps[1]),
+        ]
+    }
+}
+
+fn length_cells(ticks: u16) -> f32 {
+    f32::from(ticks.max(1)).log2() * LENGTH_CELLS_PER_OCTAVE
+}
+
+fn pack(surface: Surface, cells: [i32; 4]) -> u64 {
+    let part = |cell: i32, bits: u32| cell.clamp(0, (1 << bits) - 1) as u64;
+    let surface = match surface {
+        Surface::Onset => 0,
+        Surface::Partial => 1,
+    };
+    ((part(cells[0], 7) << 7 | part(cells[1], 7)) << 4 | part(cells[2], 4)) << 6
+        | part(cells[3], 5) << 1
+        | surface
+}
+
+/// The term of a reference's triplet.
+pub fn term(surface: Surface, triplet: &Triplet) -> u64 {
+    pack(surface, triplet.coordinates().map(|c| c.floor() as i32))
+}
+
+/// How far a query's triplet may differ from the reference's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tolerance {
+    /// Steps of an interval.
+    pub steps: f32,
+    /// Ticks of a gap.
+    pub ticks: f32,
+    /// Largest speed (reference seconds per query second) and inverse of the smallest.
+    pub speed: f32,
+}
+
+/// Calls `sink` with every term under which a reference could have stored `triplet`.
+pub fn probes(
+    surface: Surface,
+    triplet: &Triplet,
+    tolerance: &Tolerance,
+    sink: &mut impl FnMut(u64),
+) {
+    let at = triplet.coordinates();
+    let interval = tolerance.steps / INTERVAL_CELL as f32;
+    let ratio = tolerance.ticks / f32::from(triplet.gaps[1]) * RATIO_CELLS as f32;
+    let length = tolerance.speed.log2() * LENGTH_CELLS_PER_OCTAVE;
+    let range =
+        |i: usize, reach: f32| (at[i] - reach).floor() as i32..=(at[i] + reach).floor() as i32;
+    for a in range(0, interval) {
+        for b in range(1, interval) {
+            for c in range(2, ratio) {
+                for d in range(3, length) {
+                    sink(pack(surface, [a, b, c, d]));
+                }
+            }
+        }
+    }
+}
+
+/// What a posting carries besides its time: 11 bits frequency, 9 bits length, 3 + 3 bits the
+/// intervals' places inside their cells, 4 bits the ratio's place inside its cell.
+pub fn payload(triplet: &Triplet) -> u64 {
+    let at = triplet.coordinates();
+    let place = |steps: i16| (i32::from(steps).rem_euclid(INTERVAL_CELL)) as u64;
+    let ratio = ((at[2] - at[2].floor()) * 16.0) as u64;
+    u64::from(triplet.frequency)
+        | u64::from(triplet.gaps[1].min(511)) << 11
+        | place(triplet.intervals[0]) << 20
+        | place(triplet.intervals[1]) << 23
+        | ratio.min(15) << 26
+}
+
+/// What a posting says about the reference's triplet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stored {
+    /// The anchor's frequency, steps.
+    pub frequency: u16,
+    /// Ticks from the anchor to the second target.
+    pub length: u16,
+    /// Steps from the anchor up to both targets.
+    pub intervals: [i16; 2],
+    /// First gap over second gap.
+    pub ratio: f32,
+}
+
+impl Stored {
+    /// Reads a posting. Anything can come from a file: the values are bounded, not checked.
+    pub fn new(posting: &Posting) -> Stored {
+        let (term, payload) = (posting.term, posting.payload);
+        let interval = |cell: u64, place: u64| {
+            ((cell & 127) as i32 - INTERVAL_BIAS) as i16 * INTERVAL_CELL as i16 + (place & 7) as i16
+        };
+        let ratio = (term >> 6 & 15) as f32 + ((payload >> 26 & 15) as f32 + 0.5) / 16.0;
+        Stored {
+            frequency: (payload & 0x7ff) as u16,
+            length: (payload >> 11 & 511) as u16,
+            intervals: [
+                interval(term >> 17, payload >> 20),
+                interval(term >> 10, payload >> 23),
+            ],
+            ratio: ratio / RATIO_CELLS as f32,
+        }
+    }
+}
+
+/// Calls `sink` with every triplet of `peaks` (ordered by time) within `reach`.
+pub fn triplets(peaks: &[Peak], reach: &Reach, sink: &mut impl FnMut(Triplet)) {
+    let mut targets: Vec<Peak> = Vec::new();
+    for (i, anchor) in peaks.iter().enumerate() {
+        targets.clear();
+        let later = peaks[i + 1..].iter();
+        let near = later.take_while(|p| p.time - anchor.time <= reach.max_ticks);
+        targets.extend(near.filter(|p| {
+            p.time - anchor.time >= reach.min_ticks
+                && p.frequency.abs_diff(anchor.frequency) <= reach.max_interval
+        }));
+        if targets.len() > reach.targets {
+            // Strongest first; of equals the nearer, so that both sides choose alike.
+            targets.sort_unstable_by_key(|p| (u8::MAX - p.strength, p.time, p.frequency));
+            targets.truncate(reach.targets);
+        }
+        targets.sort_unstable();
+        for (j, first) in targets.iter().enumerate() {
+            for second in &targets[j + 1..] {
+                if let Some(triplet) = form(anchor, first, second) {
+                    sink(triplet);
+                }
+            }
+        }
+    }
+}
+
+fn form(anchor: &Peak, first: &Peak, second: &Peak) -> Option<Triplet> {
+    let gap = |p: &Peak| u16::try_from(p.time - anchor.time).ok();
+    let interval = |p: &Peak| p.frequency as i16 - anchor.frequency as i16;
+    let gaps = [gap(first)?, gap(second)?];
+    // Targets that nearly coincide swap places at the least jitter.
+    (gaps[1] - gaps[0] >= 8).then(|| Triplet {
+        time: anchor.time,
+        frequency: anchor.frequency,
+        intervals: [interval(first), interval(second)],
+        gaps,
+    })
+}
+
+/// What a library stores for a reference, in the [`likeness_core::PostingSpace::AudioLandmark`]
+/// space. Dense peaks of a dense fingerprint are left out. A posting's time is the anchor's, in
+/// ticks.
+pub fn postings(fingerprint: &AudioFingerprint, reference: ReferenceId) -> Vec<Posting> {
+    let reach = AudioConfig::default().reference_reach;
+    let mut postings = Vec::new();
+    for surface in Surface::ALL {
+        let peaks = fingerprint.peaks(surface).iter();
+        let sparse: Vec<Peak> = peaks.copied().filter(|p| p.sparse).collect();
+        triplets(&sparse, &reach, &mut |triplet| {
+            postings.push(Posting {
+                term: term(surface, &triplet),
+                reference,
+                time: triplet.time,
+                payload: payload(&triplet),
+            });
+        });
+    }
+    postings.sort_unstable();
+    postings
+}
