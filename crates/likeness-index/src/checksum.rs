@@ -153,13 +153,18 @@ impl CheckedFile {
         let file = File::open(path).map_err(|e| io_error(path, e))?;
         let length = file.metadata().map_err(|e| io_error(path, e))?.len();
         if seal.file_bytes() != Some(length) {
-            return Err(damaged(path, format!("it has {length} bytes, not as many as written")));
+            return Err(damaged(
+                path,
+                format!("it has {length} bytes, not as many as written"),
+            ));
         }
         // SAFETY: published files are never written to or truncated, only unlinked, which leaves
         // the mapping intact; every byte is checked before it is interpreted, as plain integers.
         let map = unsafe { Mmap::map(&file) }.map_err(|e| io_error(path, e))?;
         let data = usize::try_from(seal.data).map_err(|_| damaged(path, "it is too large"))?;
-        let tail = map.get(data..).ok_or_else(|| damaged(path, "it is too short"))?;
+        let tail = map
+            .get(data..)
+            .ok_or_else(|| damaged(path, "it is too short"))?;
         if blake3::hash(tail) != seal.hash {
             return Err(damaged(path, "the checksum of its tail does not match"));
         }
@@ -172,7 +177,9 @@ impl CheckedFile {
             data,
             directory: end - checksums - directory..end - checksums,
             checksums: end - checksums..end,
-            checked: (0..chunks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            checked: (0..chunks.div_ceil(64))
+                .map(|_| AtomicU64::new(0))
+                .collect(),
             map,
         })
     }

@@ -90,7 +90,9 @@ impl Manifest {
     pub(crate) fn read(library: &Path) -> Result<Manifest, LibraryError> {
         let path = library.to_owned();
         match fs::metadata(library) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Err(LibraryError::Missing { path }),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(LibraryError::Missing { path });
+            }
             Err(e) => return Err(io_error(library, e).into()),
             Ok(metadata) if !metadata.is_dir() => return Err(LibraryError::NotADirectory { path }),
             Ok(_) => {}
@@ -269,10 +271,7 @@ mod tests {
     fn sample() -> Manifest {
         Manifest {
             generation: 3,
-            extractors: Extractors {
-                audio: 1,
-                video: 2,
-            },
+            extractors: Extractors { audio: 1, video: 2 },
             next_reference: 900,
             next_run: 300,
             runs: vec![RunInfo {

@@ -55,7 +55,9 @@ impl Store for MemoryStore {
         let all = &self.postings[space_index(space)];
         for (i, &term) in terms.iter().enumerate() {
             let start = all.partition_point(|posting| posting.term < term);
-            let list = all[start..].iter().take_while(|posting| posting.term == term);
+            let list = all[start..]
+                .iter()
+                .take_while(|posting| posting.term == term);
             list.for_each(|posting| sink(i, *posting));
         }
         Ok(())

@@ -32,7 +32,9 @@ pub(crate) fn due(sizes: &[u64]) -> Option<Range<usize>> {
 }
 
 fn tier(bytes: u64) -> u32 {
-    (bytes / LOWEST_TIER).checked_ilog(FANOUT).map_or(0, |t| t + 1)
+    (bytes / LOWEST_TIER)
+        .checked_ilog(FANOUT)
+        .map_or(0, |t| t + 1)
 }
 
 /// Writes the live references of neighbouring runs into run `number`; `None` if there are none.
@@ -44,7 +46,10 @@ pub(crate) fn merge(
     number: u64,
 ) -> Result<Option<RunInfo>, StoreError> {
     let live = |entry: &&Entry| !manifest.is_dead(entry.id.0);
-    if !runs.iter().any(|run| run.entries().iter().any(|e| live(&e))) {
+    if !runs
+        .iter()
+        .any(|run| run.entries().iter().any(|e| live(&e)))
+    {
         return Ok(None);
     }
     let mut writer = RunWriter::create(&run_path(library, number))?;
@@ -58,7 +63,9 @@ pub(crate) fn merge(
         }
     }
     let seal = writer.finish(&entries, |space, push| {
-        let sections = runs.iter().map(|run| run.postings(PostingSpace::ALL[space]));
+        let sections = runs
+            .iter()
+            .map(|run| run.postings(PostingSpace::ALL[space]));
         let mut merged = Merged::new(sections.map(|s| s.cursor()).collect())?;
         while let Some(posting) = merged.next()? {
             if !manifest.is_dead(posting.reference.0) {
@@ -127,7 +134,9 @@ mod tests {
         check(&[small; 8], Some(0..8));
         check(&[large, small, small], None);
         check(
-            &[large, small, small, small, small, small, small, small, small],
+            &[
+                large, small, small, small, small, small, small, small, small,
+            ],
             Some(1..9),
         );
         check(&[large; 8], Some(0..8));

@@ -116,7 +116,9 @@ impl Snapshot {
             return None;
         }
         let last_of = |run: &Run| run.entries().last().map(|entry| entry.id);
-        let at = self.runs.partition_point(|run| last_of(run) < Some(reference));
+        let at = self
+            .runs
+            .partition_point(|run| last_of(run) < Some(reference));
         let run = self.runs.get(at)?;
         Some((run, run.entry(reference)?))
     }
@@ -165,7 +167,10 @@ fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError
     let ids = runs.iter().flat_map(|run| run.entries()).map(|e| e.id.0);
     match ids.is_sorted_by(|a, b| a < b) {
         true => Ok(runs),
-        false => Err(damaged(&manifest_path(library), "its runs are out of order")),
+        false => Err(damaged(
+            &manifest_path(library),
+            "its runs are out of order",
+        )),
     }
 }
 
@@ -194,7 +199,10 @@ pub fn verify(library: &Path) -> Result<Vec<FileCheck>, LibraryError> {
     loop {
         let checks = check_files(library, &manifest);
         let now = Manifest::read(library)?;
-        let vanished = checks.iter().filter_map(|c| c.error.as_ref()).any(is_missing);
+        let vanished = checks
+            .iter()
+            .filter_map(|c| c.error.as_ref())
+            .any(is_missing);
         if !vanished || now.generation == manifest.generation {
             return Ok(checks);
         }

@@ -104,6 +104,16 @@ impl IndexWriter {
         Ok(writer)
     }
 
+    /// The library's directory.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Live references, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.by_identifier.values()
+    }
+
     /// The live reference of a name.
     pub fn by_identifier(&self, identifier: &str) -> Option<&Entry> {
         self.by_identifier.get(identifier)
@@ -155,7 +165,12 @@ impl IndexWriter {
                     ..posting
                 }));
             }
-            new.push(new_entry(id, reference.identifier, reference.added, reference.fingerprint));
+            new.push(new_entry(
+                id,
+                reference.identifier,
+                reference.added,
+                reference.fingerprint,
+            ));
         }
         let number = next.next_run;
         let seal = write_new(&run_path(&self.library, number), &mut new, &mut postings)?;
@@ -189,7 +204,10 @@ impl IndexWriter {
             return Ok(Vec::new());
         }
         let mut next = self.manifest.clone();
-        bury(&mut next.tombstones, found.iter().map(|(_, id)| *id).collect());
+        bury(
+            &mut next.tombstones,
+            found.iter().map(|(_, id)| *id).collect(),
+        );
         self.publish(next)?;
         let names: Vec<String> = found.into_iter().map(|(name, _)| name).collect();
         names.iter().for_each(|name| self.forget(name));
@@ -230,7 +248,10 @@ impl IndexWriter {
         let mut next = self.manifest.clone();
         next.next_run += 1;
         next.runs.splice(range.clone(), merged);
-        let gone = |dead: &u32| old.iter().any(|run| run.entry(ReferenceId(*dead)).is_some());
+        let gone = |dead: &u32| {
+            old.iter()
+                .any(|run| run.entry(ReferenceId(*dead)).is_some())
+        };
         next.tombstones.retain(|dead| !gone(dead));
         let paths: Vec<PathBuf> = old.iter().map(|run| run.path().to_owned()).collect();
         self.publish(next)?;
@@ -282,13 +303,17 @@ impl IndexWriter {
 
     fn remember(&mut self, entry: Entry) {
         self.forget(&entry.identifier.clone());
-        self.by_content.insert(entry.content, entry.identifier.clone());
+        self.by_content
+            .insert(entry.content, entry.identifier.clone());
         self.by_identifier.insert(entry.identifier.clone(), entry);
     }
 
     fn forget(&mut self, identifier: &str) {
         if let Some(old) = self.by_identifier.remove(identifier)
-            && self.by_content.get(&old.content).is_some_and(|name| name == identifier)
+            && self
+                .by_content
+                .get(&old.content)
+                .is_some_and(|name| name == identifier)
         {
             self.by_content.remove(&old.content);
         }

@@ -32,7 +32,9 @@ pub(super) fn encode(postings: &[Posting], out: &mut Writer) {
     let [reference, time, payload] = columns;
     let values = postings.iter();
     pack(
-        values.clone().map(|p| u64::from(p.reference.0) - reference.base),
+        values
+            .clone()
+            .map(|p| u64::from(p.reference.0) - reference.base),
         reference.width,
         out,
     );

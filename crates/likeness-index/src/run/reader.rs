@@ -119,7 +119,9 @@ impl Run {
         let (mut count, mut before) = (0, None);
         while let Some(posting) = cursor.next()? {
             if before > Some(posting) || self.entry(posting.reference).is_none() {
-                return Err(self.file.damaged("postings out of order or of no reference"));
+                return Err(self
+                    .file
+                    .damaged("postings out of order or of no reference"));
             }
             before = Some(posting);
             count += 1;

@@ -65,6 +65,8 @@ pub(crate) fn write_new(
     let entries: Vec<Entry> = references.iter().map(|(entry, _)| entry.clone()).collect();
     run.finish(&entries, |space, push| {
         postings[space].sort_unstable();
-        postings[space].iter().try_for_each(|posting| push(*posting))
+        postings[space]
+            .iter()
+            .try_for_each(|posting| push(*posting))
     })
 }

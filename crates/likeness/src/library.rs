@@ -1,0 +1,208 @@
+//! A library as it was when it was opened: what it holds, and what a query shows of it.
+
+use crate::extract::{Progress, fingerprint_file};
+use crate::inputs::Input;
+use crate::matching::{self, MatchOptions};
+use likeness_core::report::MatchReport;
+use likeness_core::{ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState};
+use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
+use std::path::Path;
+
+/// A library up to this many bytes is checked whole when it is opened: it takes a fraction of a
+/// second. In a larger one every byte is checked when it is first used.
+const CHECKED_WHOLE: u64 = 1 << 30;
+
+/// The configurations of the extractors that this program has.
+pub(crate) const EXTRACTORS: Extractors = Extractors {
+    audio: 0,
+    video: crate::pending::VIDEO_EXTRACTOR,
+};
+
+/// What a library knows of a reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceInfo {
+    /// Number inside this library; never reused.
+    pub id: ReferenceId,
+    /// Name under which it was added.
+    pub identifier: String,
+    /// Hash of the media file.
+    pub content: ContentHash,
+    /// Seconds of the longest analysed stream.
+    pub duration: f64,
+    /// What became of the sound; bytes of its fingerprint.
+    pub audio: StreamState<u64>,
+    /// What became of the picture; bytes of its fingerprint.
+    pub video: StreamState<u64>,
+    /// When it was added, seconds since 1970 (UTC).
+    pub added: u64,
+}
+
+impl ReferenceInfo {
+    /// Whether its sound can be found.
+    pub fn has_audio(&self) -> bool {
+        self.audio.analysed().is_some()
+    }
+
+    /// Whether its picture can be found.
+    pub fn has_video(&self) -> bool {
+        self.video.analysed().is_some()
+    }
+
+    /// Bytes of its fingerprints, postings not counted.
+    pub fn bytes(&self) -> u64 {
+        self.audio.analysed().unwrap_or(&0) + self.video.analysed().unwrap_or(&0)
+    }
+}
+
+impl From<&Entry> for ReferenceInfo {
+    fn from(entry: &Entry) -> ReferenceInfo {
+        ReferenceInfo {
+            id: entry.id,
+            identifier: entry.identifier.clone(),
+            content: entry.content,
+            duration: entry.duration,
+            audio: entry.audio(),
+            video: entry.video(),
+            added: entry.added,
+        }
+    }
+}
+
+/// Sums over a library.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stats {
+    /// Live references.
+    pub references: usize,
+    /// Removed references that still take space.
+    pub removed: usize,
+    /// Seconds of all references.
+    pub duration: f64,
+    /// Seconds of those whose sound can be found.
+    pub audio_duration: f64,
+    /// Seconds of those whose picture can be found.
+    pub video_duration: f64,
+    /// Stored audio landmarks.
+    pub audio_postings: u64,
+    /// Stored video keypoints.
+    pub video_postings: u64,
+    /// Bytes of fingerprints of the live references.
+    pub fingerprint_bytes: u64,
+    /// Bytes of all files.
+    pub file_bytes: u64,
+    /// Number of files besides the manifest.
+    pub files: usize,
+    /// Counts the library's states; larger is later.
+    pub generation: u64,
+    /// Version of the format of its files.
+    pub format_version: u32,
+}
+
+/// One state of a library, for reading. Changes made meanwhile are not seen, and do no harm.
+#[derive(Debug)]
+pub struct Library {
+    snapshot: Snapshot,
+}
+
+impl Library {
+    /// Opens a library for matching. Unless it is very large, every byte is checked first, so
+    /// that one wrong byte anywhere is an error here and not a wrong answer later.
+    ///
+    /// # Errors
+    /// No library, one of a newer format or of other extractors, damaged or unreadable files.
+    pub fn open(directory: &Path) -> Result<Library, LibraryError> {
+        let library = Library::browse(directory)?;
+        if library.snapshot.file_bytes() <= CHECKED_WHOLE {
+            library.snapshot.check_all()?;
+        }
+        Ok(library)
+    }
+
+    /// Opens a library to look at what it holds, in milliseconds: only what is used is checked.
+    ///
+    /// # Errors
+    /// As [`Library::open`], damage only where it is met.
+    pub fn browse(directory: &Path) -> Result<Library, LibraryError> {
+        let snapshot = Snapshot::open(directory, &EXTRACTORS)?;
+        Ok(Library { snapshot })
+    }
+
+    /// Checks every file of a library, and goes on after a damaged one.
+    ///
+    /// # Errors
+    /// No library, or a manifest that cannot be read.
+    pub fn verify(directory: &Path) -> Result<Vec<FileCheck>, LibraryError> {
+        likeness_index::verify(directory)
+    }
+
+    /// What it holds, in the order in which it was added.
+    pub fn references(&self) -> impl Iterator<Item = ReferenceInfo> {
+        self.snapshot.entries().map(ReferenceInfo::from)
+    }
+
+    /// Sums over all references.
+    pub fn stats(&self) -> Stats {
+        let snapshot = &self.snapshot;
+        let mut stats = Stats {
+            removed: snapshot.dead_count(),
+            audio_postings: snapshot.posting_count(PostingSpace::AudioLandmark),
+            video_postings: snapshot.posting_count(PostingSpace::VideoKeypoint),
+            file_bytes: snapshot.file_bytes(),
+            files: snapshot.run_count(),
+            generation: snapshot.generation(),
+            format_version: likeness_index::FORMAT_VERSION,
+            ..Stats::default()
+        };
+        for reference in self.references() {
+            stats.references += 1;
+            stats.duration += reference.duration;
+            stats.fingerprint_bytes += reference.bytes();
+            if reference.has_audio() {
+                stats.audio_duration += reference.duration;
+            }
+            if reference.has_video() {
+                stats.video_duration += reference.duration;
+            }
+        }
+        stats
+    }
+
+    /// What a file shows of this library. The report is named by the file's path; whatever goes
+    /// wrong becomes a report with an error.
+    pub fn match_file(
+        &self,
+        query: &Input,
+        options: &MatchOptions,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> MatchReport {
+        let name = query.path.display().to_string();
+        match fingerprint_file(&query.path, Density::Query, &options.extract, progress) {
+            Err(error) => MatchReport::failed(name, error.code(), error.to_string()),
+            Ok(extracted) => {
+                let report = self.match_fingerprint(&name, &extracted.fingerprint, options);
+                match extracted.truncated {
+                    Some(reason) => matching::truncated(report, format!("{name}: {reason}")),
+                    None => report,
+                }
+            }
+        }
+    }
+
+    /// What a dense fingerprint shows of this library; `query` names the report.
+    pub fn match_fingerprint(
+        &self,
+        query: &str,
+        fingerprint: &Fingerprint,
+        options: &MatchOptions,
+    ) -> MatchReport {
+        let name = |id| {
+            let entry = self.snapshot.entry(id)?;
+            Some((entry.identifier.as_str(), entry.duration))
+        };
+        matching::report(query, fingerprint, &self.snapshot, &name, options)
+    }
+
+    /// What matching reads, for programs that match on their own.
+    pub fn store(&self) -> &dyn Store {
+        &self.snapshot
+    }
+}
