@@ -1,7 +1,8 @@
 //! From media to a fingerprint: one pass over the sound and one over the picture, side by side.
 
-use crate::pending::{AudioExtractor, VideoExtractor};
+use crate::pending::VideoExtractor;
 use crate::source::{FingerprintError, Source};
+use likeness_audio::{AudioConfig, AudioExtractor};
 use likeness_core::{
     AudioFingerprint, ContentHash, Density, Fingerprint, StreamState, VideoFingerprint,
 };
@@ -125,7 +126,7 @@ fn audio(
     options: &ExtractOptions,
     report: &dyn Fn(f64),
 ) -> Result<Pass<AudioFingerprint>, MediaError> {
-    let rate = 11_025;
+    let rate = AudioConfig::default().sample_rate;
     let mut extractor = AudioExtractor::new(density);
     let mut ticker = Ticker::new(report);
     let mut samples = 0usize;

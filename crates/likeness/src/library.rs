@@ -14,7 +14,7 @@ const CHECKED_WHOLE: u64 = 1 << 30;
 
 /// The configurations of the extractors that this program has.
 pub(crate) const EXTRACTORS: Extractors = Extractors {
-    audio: 0,
+    audio: likeness_core::audio::EXTRACTOR,
     video: crate::pending::VIDEO_EXTRACTOR,
 };
 

@@ -8,16 +8,6 @@ use likeness_match::Found;
 
 pub(crate) const VIDEO_EXTRACTOR: u64 = 0;
 
-pub(crate) struct AudioExtractor;
-impl AudioExtractor {
-    pub(crate) fn new(_: Density) -> Self {
-        AudioExtractor
-    }
-    pub(crate) fn push(&mut self, _: &[f32]) {}
-    pub(crate) fn finish(self) -> StreamState<AudioFingerprint> {
-        StreamState::TooShort
-    }
-}
 pub(crate) struct VideoExtractor;
 impl VideoExtractor {
     pub(crate) fn new(_: Density) -> Self {
@@ -27,9 +17,6 @@ impl VideoExtractor {
     pub(crate) fn finish(self) -> StreamState<VideoFingerprint> {
         StreamState::TooShort
     }
-}
-pub(crate) fn audio_postings(_: &AudioFingerprint, _: ReferenceId) -> Vec<Posting> {
-    Vec::new()
 }
 pub(crate) fn video_postings(_: &VideoFingerprint, _: ReferenceId) -> Vec<Posting> {
     Vec::new()

@@ -512,7 +512,7 @@ pub(crate) fn all_postings(fingerprint: &Fingerprint) -> [Vec<Posting>; SPACES] 
     let audio = fingerprint.audio.analysed();
     let video = fingerprint.video.analysed();
     [
-        audio.map_or_else(Vec::new, |audio| crate::pending::audio_postings(audio, id)),
+        audio.map_or_else(Vec::new, |audio| likeness_audio::postings(audio, id)),
         video.map_or_else(Vec::new, |video| crate::pending::video_postings(video, id)),
     ]
 }
