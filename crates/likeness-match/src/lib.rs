@@ -4,6 +4,7 @@
 //! (hypotheses), a dense comparison with the reference's fingerprint proves or rejects them
 //! (verified segments).
 
+pub mod audio;
 mod found;
 pub mod naming;
 

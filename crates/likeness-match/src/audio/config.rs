@@ -1,0 +1,62 @@
+//! Every parameter of audio matching, in one place.
+
+/// Parameters of [`match_audio`](super::match_audio). Times in seconds unless said otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioMatchConfig {
+    /// Longest stretch of a query that is looked up at once; longer queries are cut into such
+    /// windows, each overlapping the next by half.
+    pub window: f64,
+    /// Largest speed, and inverse of the smallest.
+    pub max_speed: f64,
+    /// Largest change of pitch, semitones, up or down.
+    pub max_pitch: f64,
+    /// Frequency steps (1/24 semitone) by which an interval may differ.
+    pub interval_tolerance: f32,
+    /// Ticks (2.9 ms) by which a gap may differ.
+    pub gap_tolerance: f32,
+    /// Postings above which a term says too little to be used, at least; and...
+    pub stop_postings: usize,
+    /// ...as a multiple of the mean number of postings of the query's terms that occur at all.
+    pub stop_ratio: f64,
+    /// Independent votes are counted once in this many seconds of the query.
+    pub slot: f64,
+    /// Size of a voting cell in the logarithm of speed.
+    pub speed_cell: f64,
+    /// Size of a voting cell in semitones.
+    pub pitch_cell: f64,
+    /// Size of a voting cell in seconds of the reference.
+    pub offset_cell: f64,
+    /// Voting cells of one window that are verified.
+    pub max_hypotheses: usize,
+    /// Voting cells of one reference and window that are verified.
+    pub max_per_reference: usize,
+    /// Distance at which a peak counts as found again.
+    pub peak_seconds: f64,
+    /// Distance in semitones at which a peak counts as found again.
+    pub peak_semitones: f64,
+    /// Evidence, natural log of a likelihood ratio, at which a match is accepted (score 0.5).
+    pub threshold: f64,
+}
+
+impl Default for AudioMatchConfig {
+    fn default() -> AudioMatchConfig {
+        AudioMatchConfig {
+            window: 16.0,
+            max_speed: 1.45,
+            max_pitch: 6.6,
+            interval_tolerance: 4.0,
+            gap_tolerance: 7.0,
+            stop_postings: 400,
+            stop_ratio: 8.0,
+            slot: 0.5,
+            speed_cell: 0.04,
+            pitch_cell: 0.5,
+            offset_cell: 0.5,
+            max_hypotheses: 48,
+            max_per_reference: 4,
+            peak_seconds: 0.025,
+            peak_semitones: 0.2,
+            threshold: 60.0,
+        }
+    }
+}
