@@ -1,0 +1,84 @@
+//! `likeness add`.
+
+use super::complain;
+use crate::Outcome;
+use crate::args::Add;
+use crate::progress::{Progress, beside_bars};
+use crate::text;
+use likeness::{AddEvent, AddOptions, AddSummary, Input, LibraryWriter, collect_inputs};
+use std::io::Write;
+
+/// Adds files to a library, and reports each on standard output once it is durable there.
+pub(crate) fn add(args: &Add, quiet: bool) -> anyhow::Result<Outcome> {
+    let collected = collect_inputs(&args.paths);
+    collected.errors.iter().for_each(complain);
+    let inputs = collected.inputs;
+    if inputs.is_empty() {
+        return Ok(Outcome::Failures);
+    }
+    args.analysis.share_threads()?;
+    let mut writer = LibraryWriter::open_or_create(&args.library.path)?;
+    let options = AddOptions {
+        jobs: args.analysis.jobs(),
+        extract: args.analysis.extract(inputs.len()),
+        allow_truncated: args.allow_truncated,
+    };
+    let progress = Progress::new(inputs.iter().map(|input| input.path.as_path()), quiet);
+    let summary = writer.add(&inputs, &options, &|event| show(&event, &inputs, &progress))?;
+    progress.close(&sum_up(&summary));
+    match summary.failed == 0 && collected.errors.is_empty() {
+        true => Ok(Outcome::Done),
+        false => Ok(Outcome::Failures),
+    }
+}
+
+fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) {
+    match *event {
+        AddEvent::Started { input, duration } => progress.advance(input, 0.0, duration),
+        AddEvent::Progress { input, seconds } => progress.advance(input, seconds, None),
+        AddEvent::Added {
+            input, replaced, ..
+        } => {
+            let verb = if replaced { "replaced" } else { "added" };
+            tell(verb, &inputs[input].identifier);
+            progress.finish(input, verb);
+        }
+        AddEvent::AlreadyThere { input, identifier } => {
+            progress.finish(input, &format!("in the library already, as {identifier}"));
+        }
+        AddEvent::Skipped { input, reason } => {
+            progress.finish(input, &format!("left out: {reason}"));
+        }
+        AddEvent::Failed { input, error } => {
+            complain(error);
+            progress.finish(input, "failed");
+        }
+    }
+}
+
+/// One line on standard output. Nobody reading it is no reason to stop adding.
+fn tell(verb: &str, identifier: &str) {
+    beside_bars(|| {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{verb} {identifier}").and_then(|()| out.flush());
+    });
+}
+
+fn sum_up(summary: &AddSummary) -> String {
+    let mut parts = vec![format!("{} added", summary.added)];
+    let others = [
+        (summary.replaced, "of them replaced"),
+        (summary.already_there, "in the library already"),
+        (summary.skipped, "left out"),
+        (summary.failed, "failed"),
+    ];
+    for (count, words) in others {
+        if count > 0 {
+            parts.push(format!("{count} {words}"));
+        }
+    }
+    if summary.duration > 0.0 {
+        parts.push(format!("{} of references", text::time(summary.duration)));
+    }
+    parts.join(", ")
+}

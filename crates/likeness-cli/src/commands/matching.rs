@@ -1,0 +1,186 @@
+//! `likeness match` and `likeness compare`.
+
+use super::complain;
+use crate::Outcome;
+use crate::args::{Compare, Match};
+use crate::output::{self, ReportWriter};
+use crate::progress::{Progress, beside_bars};
+use crate::text;
+use likeness::{Input, InputError, Library, MatchOptions, collect_inputs};
+use likeness_core::report::{MatchReport, Status};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+/// What one path, or one file below it, came to.
+type Query = Result<Input, InputError>;
+
+/// Matches files against a library, several at a time, and writes the reports in their order.
+pub(crate) fn match_files(args: &Match, quiet: bool) -> anyhow::Result<Outcome> {
+    args.analysis.share_threads()?;
+    let library = Library::open(&args.library.path)?;
+    let queries = queries(&args.paths);
+    let options = MatchOptions {
+        extract: args.analysis.extract(queries.len()),
+        ..MatchOptions::default()
+    };
+    let batch = Batch {
+        progress: Progress::new(queries.iter().map(path), quiet),
+        queries: &queries,
+        library: &library,
+        options: &options,
+        next: AtomicUsize::new(0),
+    };
+    let mut writer = output::reports(args.output.format, std::io::stdout());
+    let tally = batch.run(args.analysis.jobs(), &mut *writer)?;
+    beside_bars(|| writer.finish())?;
+    batch.progress.close(&tally.sum_up());
+    Ok(tally.outcome())
+}
+
+/// Matches one file against another.
+pub(crate) fn compare(args: &Compare, quiet: bool) -> anyhow::Result<Outcome> {
+    args.analysis.share_threads()?;
+    let options = MatchOptions {
+        extract: args.analysis.extract(2),
+        ..MatchOptions::default()
+    };
+    let progress = Progress::new(std::iter::once(args.query.as_path()), quiet);
+    let report = likeness::compare(&args.query, &args.reference, &options, &|at| {
+        progress.advance(0, at.seconds, at.duration);
+    });
+    let mut tally = Tally::default();
+    tally.count(&report);
+    progress.finish(0, &outcome(&report));
+    let mut writer = output::reports(args.output.format, std::io::stdout());
+    beside_bars(|| writer.write(&report).and_then(|()| writer.finish()))?;
+    progress.close(&tally.sum_up());
+    Ok(tally.outcome())
+}
+
+/// Files to match, and paths that lead to none, in the order in which they were named.
+fn queries(paths: &[PathBuf]) -> Vec<Query> {
+    let mut queries = Vec::new();
+    for path in paths {
+        let collected = collect_inputs(std::slice::from_ref(path));
+        queries.extend(collected.inputs.into_iter().map(Ok));
+        queries.extend(collected.errors.into_iter().map(Err));
+    }
+    queries
+}
+
+fn path(query: &Query) -> &Path {
+    match query {
+        Ok(input) => &input.path,
+        Err(error) => error.path(),
+    }
+}
+
+/// The queries of one call.
+struct Batch<'a> {
+    queries: &'a [Query],
+    library: &'a Library,
+    options: &'a MatchOptions,
+    progress: Progress,
+    /// The next query to be worked on.
+    next: AtomicUsize,
+}
+
+impl Batch<'_> {
+    /// Matches with `jobs` threads; writes each report as soon as all before it are written.
+    fn run(&self, jobs: usize, writer: &mut dyn ReportWriter) -> anyhow::Result<Tally> {
+        thread::scope(|scope| {
+            let (sender, reports) = channel();
+            for _ in 0..jobs.min(self.queries.len()) {
+                let sender = sender.clone();
+                scope.spawn(move || self.work(&sender));
+            }
+            drop(sender);
+            let mut tally = Tally::default();
+            let mut waiting = BTreeMap::new();
+            for (index, report) in reports {
+                waiting.insert(index, report);
+                while let Some(report) = waiting.remove(&tally.queries) {
+                    tally.count(&report);
+                    beside_bars(|| writer.write(&report))?;
+                }
+            }
+            Ok(tally)
+        })
+    }
+
+    /// Matches queries until none is left or nobody wants the reports.
+    fn work(&self, reports: &Sender<(usize, MatchReport)>) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(query) = self.queries.get(index) else {
+                return;
+            };
+            let report = self.report(index, query);
+            self.progress.finish(index, &outcome(&report));
+            if reports.send((index, report)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn report(&self, index: usize, query: &Query) -> MatchReport {
+        match query {
+            Ok(input) => self.library.match_file(input, self.options, &|at| {
+                self.progress.advance(index, at.seconds, at.duration);
+            }),
+            Err(error) => {
+                let name = error.path().display().to_string();
+                MatchReport::failed(name, error.code(), error.to_string())
+            }
+        }
+    }
+}
+
+/// What a report says, in a few words.
+fn outcome(report: &MatchReport) -> String {
+    match (report.status, report.matches.len()) {
+        (Status::Error, _) => "failed".to_owned(),
+        (Status::Ok, 0) => "nothing found".to_owned(),
+        (Status::Ok, n) => text::count(n, "match", "matches"),
+    }
+}
+
+/// How many queries came to what.
+#[derive(Default)]
+struct Tally {
+    queries: usize,
+    matched: usize,
+    failed: usize,
+}
+
+impl Tally {
+    /// Counts a report, and tells of an error in it.
+    fn count(&mut self, report: &MatchReport) {
+        self.queries += 1;
+        self.matched += usize::from(!report.matches.is_empty());
+        self.failed += usize::from(report.status == Status::Error);
+        if let Some(error) = &report.error {
+            complain(&error.message);
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match (self.failed, self.matched) {
+            (0, 0) => Outcome::NothingFound,
+            (0, _) => Outcome::Done,
+            _ => Outcome::Failures,
+        }
+    }
+
+    fn sum_up(&self) -> String {
+        let queries = text::count(self.queries, "query", "queries");
+        let mut line = format!("{queries}, {} matched", self.matched);
+        if self.failed > 0 {
+            line += &format!(", {} failed", self.failed);
+        }
+        line
+    }
+}

@@ -1,0 +1,122 @@
+//! The table for people: a row per matched stretch.
+
+use super::{ReportWriter, plain_table};
+use crate::text;
+use likeness_core::report::{Match, MatchReport, Media, Segment, Status};
+use std::io::Write;
+
+const COLUMNS: [&str; 7] = [
+    "query",
+    "reference",
+    "medium",
+    "in the query",
+    "in the reference",
+    "disguise",
+    "score",
+];
+
+/// Holds all rows back, for the columns' widths are known only at the end.
+pub(super) struct Table<W> {
+    out: W,
+    table: comfy_table::Table,
+}
+
+impl<W: Write> Table<W> {
+    pub(super) fn new(out: W) -> Table<W> {
+        Table {
+            out,
+            table: plain_table(&COLUMNS),
+        }
+    }
+}
+
+impl<W: Write> ReportWriter for Table<W> {
+    fn write(&mut self, report: &MatchReport) -> anyhow::Result<()> {
+        let mut rows: Vec<[String; 7]> = report.matches.iter().flat_map(match_rows).collect();
+        if report.status == Status::Error {
+            let code = report.error.as_ref().map_or("", |e| &e.code);
+            rows.push(note(format!("error: {}", code.replace('_', " "))));
+        } else if rows.is_empty() {
+            rows.push(note("nothing found".to_owned()));
+        }
+        rows[0][0].clone_from(&report.query);
+        self.table.add_rows(rows);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        if !self.table.is_empty() {
+            writeln!(self.out, "{}", self.table.trim_fmt())?;
+        }
+        Ok(self.out.flush()?)
+    }
+}
+
+/// A row that says something in place of a reference.
+fn note(text: String) -> [String; 7] {
+    let mut row = <[String; 7]>::default();
+    row[1] = format!("({text})");
+    row
+}
+
+fn match_rows(found: &Match) -> impl Iterator<Item = [String; 7]> {
+    found
+        .segments
+        .iter()
+        .enumerate()
+        .map(|(index, segment)| match index {
+            0 => first_row(found, segment),
+            _ => further_row(segment),
+        })
+}
+
+fn first_row(found: &Match, segment: &Segment) -> [String; 7] {
+    let medium = match found.media {
+        Media::Audio => "audio",
+        Media::Video => "video",
+    };
+    let mut row = further_row(segment);
+    row[1].clone_from(&found.reference);
+    medium.clone_into(&mut row[2]);
+    row[5] = text::disguise(&found.distortions);
+    row[6] = format!("{:.2}", found.score);
+    row
+}
+
+fn further_row(segment: &Segment) -> [String; 7] {
+    let mut row = <[String; 7]>::default();
+    row[3] = text::stretch(segment.query_start, segment.query_end);
+    row[4] = text::stretch(segment.reference_start, segment.reference_end);
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn says_what_was_found_and_where() {
+        let mut out = Vec::new();
+        let mut writer = Table::new(&mut out);
+        for report in [samples::matched(), samples::unmatched(), samples::failed()] {
+            writer.write(&report).unwrap();
+        }
+        writer.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for word in [
+            "up.mp4",
+            "audio",
+            "video",
+            "0:30.0 - 0:45.0",
+            "1:00.0 - 1:15.8",
+            "speed: plays 5.0 % faster",
+            "0.95",
+            "(nothing found)",
+            "(error: unreadable)",
+        ] {
+            assert!(text.contains(word), "{word} is not in\n{text}");
+        }
+        assert_eq!(text.matches("up.mp4").count(), 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! End-to-end tests: the program as a user runs it, on synthetic media.
+
+mod bad_input;
+mod batch;
+mod copies;
+mod kill;
+mod library;
+mod media;
+mod sandbox;
+mod shell;
