@@ -25,13 +25,10 @@ impl Pyramid {
     pub(crate) fn new(width: usize, height: usize, step: f32, count: usize) -> Pyramid {
         let levels = (0..count)
             .map(|i| step.powi(-(i as i32)))
-            .map(|scale| {
-                let size = |n: usize| ((n as f32 * scale).round() as usize).max(1);
-                (scale, size(width), size(height))
-            })
-            .take_while(|&(scale, w, h)| scale == 1.0 || w.min(h) >= 48)
-            .map(|(scale, w, h)| Level {
-                scale,
+            .map(|scale| [width, height].map(|n| ((n as f32 * scale).round() as usize).max(1)))
+            .enumerate()
+            .take_while(|&(i, [w, h])| i == 0 || w.min(h) >= 48)
+            .map(|(_, [w, h])| Level {
                 luma: Luma::new(w, h),
                 smooth: Luma::new(w, h),
             })
