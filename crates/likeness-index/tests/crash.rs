@@ -2,6 +2,9 @@
 //!
 //! The writer is this test program itself, started again with [`VARIABLE`] set.
 
+// Helpers outside of test functions fail by panicking, too.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

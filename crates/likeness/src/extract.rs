@@ -1,12 +1,12 @@
 //! From media to a fingerprint: one pass over the sound and one over the picture, side by side.
 
-use crate::pending::VideoExtractor;
 use crate::source::{FingerprintError, Source};
 use likeness_audio::{AudioConfig, AudioExtractor};
 use likeness_core::{
     AudioFingerprint, ContentHash, Density, Fingerprint, StreamState, VideoFingerprint,
 };
 use likeness_media::{DecodeOptions, Decoded, Limits, MediaError, MediaInfo};
+use likeness_video::VideoExtractor;
 use std::ops::ControlFlow;
 use std::path::Path;
 

@@ -6,6 +6,7 @@ use crate::matching::{self, MatchOptions};
 use likeness_core::report::MatchReport;
 use likeness_core::{ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState};
 use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
+use likeness_video::VideoConfig;
 use std::path::Path;
 
 /// A library up to this many bytes is checked whole when it is opened: it takes a fraction of a
@@ -13,10 +14,12 @@ use std::path::Path;
 const CHECKED_WHOLE: u64 = 1 << 30;
 
 /// The configurations of the extractors that this program has.
-pub(crate) const EXTRACTORS: Extractors = Extractors {
-    audio: likeness_core::audio::EXTRACTOR,
-    video: crate::pending::VIDEO_EXTRACTOR,
-};
+pub(crate) fn extractors() -> Extractors {
+    Extractors {
+        audio: likeness_core::audio::EXTRACTOR,
+        video: VideoConfig::DEFAULT.hash().into(),
+    }
+}
 
 /// What a library knows of a reference.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +125,7 @@ impl Library {
     /// # Errors
     /// As [`Library::open`], damage only where it is met.
     pub fn browse(directory: &Path) -> Result<Library, LibraryError> {
-        let snapshot = Snapshot::open(directory, &EXTRACTORS)?;
+        let snapshot = Snapshot::open(directory, &extractors())?;
         Ok(Library { snapshot })
     }
 

@@ -3,6 +3,7 @@
 use crate::extract::{self, ExtractOptions, Extracted, Progress};
 use likeness_core::{ContentHash, Density, Fingerprint, StreamState, WireError};
 use likeness_media::{MediaError, MediaInfo};
+use likeness_video::VideoConfig;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -178,12 +179,23 @@ fn read_fingerprint(path: &Path) -> Result<Option<Fingerprint>, FingerprintError
         let path = path.to_owned();
         return Err(FingerprintError::TooLarge { path });
     }
-    match Fingerprint::decode(&bytes) {
+    match Fingerprint::decode(&bytes).and_then(comparable) {
         Ok(fingerprint) => Ok(Some(fingerprint)),
         Err(source) => Err(FingerprintError::Fingerprint {
             path: path.to_owned(),
             source,
         }),
+    }
+}
+
+/// Refuses a picture's fingerprint that was made with other settings; a sound's is refused when it
+/// is decoded.
+fn comparable(fingerprint: Fingerprint) -> Result<Fingerprint, WireError> {
+    match fingerprint.video.analysed() {
+        Some(video) if video.config != VideoConfig::DEFAULT.hash() => {
+            Err(WireError::OtherExtractor("video"))
+        }
+        _ => Ok(fingerprint),
     }
 }
 

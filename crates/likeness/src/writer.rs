@@ -2,7 +2,7 @@
 
 use crate::extract::{ExtractOptions, Progress};
 use crate::inputs::Input;
-use crate::library::EXTRACTORS;
+use crate::library::extractors;
 use crate::source::{FingerprintError, Source, hash_file};
 use likeness_core::{ContentHash, Density, Fingerprint, Posting, ReferenceId, StreamState};
 use likeness_index::{Entry, IndexWriter, LibraryError, NewReference, SPACES, StoreError};
@@ -169,7 +169,7 @@ impl LibraryWriter {
     /// Another writer (the error names its process), something else at the path, other
     /// extractors, a newer format, damage.
     pub fn open_or_create(directory: &Path) -> Result<LibraryWriter, LibraryError> {
-        let index = IndexWriter::open_or_create(directory, &EXTRACTORS)?;
+        let index = IndexWriter::open_or_create(directory, &extractors())?;
         Ok(LibraryWriter { index })
     }
 
@@ -178,7 +178,7 @@ impl LibraryWriter {
     /// # Errors
     /// No library, and as [`LibraryWriter::open_or_create`].
     pub fn open(directory: &Path) -> Result<LibraryWriter, LibraryError> {
-        let index = IndexWriter::open(directory, &EXTRACTORS)?;
+        let index = IndexWriter::open(directory, &extractors())?;
         Ok(LibraryWriter { index })
     }
 
@@ -513,7 +513,7 @@ pub(crate) fn all_postings(fingerprint: &Fingerprint) -> [Vec<Posting>; SPACES] 
     let video = fingerprint.video.analysed();
     [
         audio.map_or_else(Vec::new, |audio| likeness_audio::postings(audio, id)),
-        video.map_or_else(Vec::new, |video| crate::pending::video_postings(video, id)),
+        video.map_or_else(Vec::new, |video| likeness_video::postings(video, id)),
     ]
 }
 

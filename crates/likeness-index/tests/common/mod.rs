@@ -1,7 +1,7 @@
 //! Made-up references whose every detail follows from their number.
 
-// Each test program uses a part of this.
-#![allow(dead_code)]
+// Each test program uses a part of this; a failure here is a failed test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use likeness_core::audio::{AudioFingerprint, Grid, Peak};
 use likeness_core::{
