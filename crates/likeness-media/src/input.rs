@@ -73,6 +73,8 @@ pub(crate) struct Source {
     pub(crate) corrupt: u64,
     /// Why reading stopped before the end of the file.
     pub(crate) read_error: Option<String>,
+    /// Why bytes are known to be missing.
+    cut: Option<String>,
     /// Latest end of any packet read, seconds from the origin.
     pub(crate) packets_end: f64,
     consecutive_errors: u32,
@@ -84,6 +86,7 @@ impl Source {
         initialise();
         let mut file = open_file(path)?;
         let head = head::<16>(path, &mut file)?;
+        let size = file.metadata().map_err(|e| MediaError::io(path, e))?.len();
         let watch = Arc::new(Watch::new(limits.timeout));
         let interrupt = watch.clone();
         let mut options = Dictionary::new();
@@ -112,6 +115,7 @@ impl Source {
             watch,
             corrupt: 0,
             read_error: None,
+            cut: riff_cut(&head, size),
             packets_end: 0.0,
             consecutive_errors: 0,
         };
@@ -253,6 +257,27 @@ impl Source {
         }
     }
 
+    /// Takes a decoded frame out of the decoder; `false` when it needs the next packet. Frames
+    /// that the decoder gives up are skipped and counted.
+    pub(crate) fn receive(
+        &mut self,
+        decoder: &mut ffmpeg::decoder::Opened,
+        frame: &mut ffmpeg::Frame,
+    ) -> Result<bool, MediaError> {
+        const AGAIN: ffmpeg::Error = ffmpeg::Error::Other {
+            errno: ffmpeg::error::EAGAIN,
+        };
+        for _ in 0..MAX_CONSECUTIVE_ERRORS {
+            self.watch.check(&self.path)?;
+            match decoder.receive_frame(frame) {
+                Ok(()) => return Ok(true),
+                Err(ffmpeg::Error::Eof | AGAIN) => return Ok(false),
+                Err(_) => self.corrupt += 1,
+            }
+        }
+        Ok(false)
+    }
+
     fn note_end(&mut self, packet: &Packet, origin: f64) {
         let Some(stream) = self.input.stream(packet.stream()) else {
             return;
@@ -295,6 +320,9 @@ impl Source {
         if let Some(error) = &self.read_error {
             return Some(format!("{error}, after {end:.1} s"));
         }
+        if let Some(cut) = &self.cut {
+            return Some(cut.clone());
+        }
         let declared = self.declared(index)?;
         let end = match self.declared_by_stream(index) {
             Some(_) => end,
@@ -309,6 +337,17 @@ impl Source {
 pub(crate) fn truncation(end: f64, declared: f64) -> Option<String> {
     (end < 0.9 * declared && declared - end >= 2.0)
         .then(|| format!("the file ends after {end:.1} s of the declared {declared:.1} s"))
+}
+
+/// A sentence when a RIFF file (WAV, AVI) lacks a good part of the bytes that it declares. FFmpeg
+/// shortens the declared length of a cut AVI file to match, so that it tells nothing.
+fn riff_cut(head: &[u8], size: u64) -> Option<String> {
+    let declared = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?);
+    // What is written to a pipe, or longer than 4 GiB, declares nothing or the largest number.
+    let sensible = head.starts_with(b"RIFF") && declared < u32::MAX - 4096;
+    let declared = u64::from(declared) + 8;
+    (sensible && size < declared / 10 * 9)
+        .then(|| format!("the file has {size} of the declared {declared} bytes"))
 }
 
 /// Seconds of a time stamp; `None` for FFmpeg's "no value" and for a senseless time base.

@@ -68,8 +68,11 @@ pub(crate) fn probe(path: &Path, limits: &Limits) -> Result<MediaInfo, MediaErro
 }
 
 fn probe_still(path: &Path, limits: &Limits) -> Result<Option<MediaInfo>, MediaError> {
-    let Some((format, mut decoder)) = still::open(path, limits)? else {
-        return Ok(None);
+    let (format, mut decoder) = match still::open(path, limits) {
+        Ok(Some(still)) => still,
+        // FFmpeg may still show a broken one.
+        Ok(None) | Err(MediaError::Undecodable { .. }) => return Ok(None),
+        Err(error) => return Err(error),
     };
     let (width, height) = decoder.dimensions();
     let turned = decoder

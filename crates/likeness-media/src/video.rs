@@ -4,7 +4,8 @@ use crate::clock::Clock;
 use crate::input::{Next, Source, seconds};
 use crate::luma::LumaExtractor;
 use crate::orientation::Orientation;
-use crate::{Backend, DecodeOptions, Decoded, Limits, MediaError, still};
+use crate::still::{self, Still};
+use crate::{Backend, DecodeOptions, Decoded, Limits, MediaError};
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::threading;
 use ffmpeg_next::{Dictionary, Packet, Rational, Stream, frame, media};
@@ -24,9 +25,12 @@ pub(crate) fn decode(
     options: &DecodeOptions,
     sink: &mut Sink<'_>,
 ) -> Result<Decoded, MediaError> {
-    if let Some(decoded) = still::decode(path, &options.limits, sink)? {
-        return Ok(decoded);
-    }
+    let broken = match still::decode(path, &options.limits, sink)? {
+        Still::Delivered(decoded) => return Ok(decoded),
+        // FFmpeg shows what there is of a broken picture.
+        Still::Broken(reason) => Some(format!("the picture is broken: {reason}")),
+        Still::Other => None,
+    };
     let limits = &options.limits;
     let mut source = Source::open(path, limits)?;
     let Some(index) = source.best(media::Type::Video) else {
@@ -51,6 +55,7 @@ pub(crate) fn decode(
         }
         decoder.drain(&mut source, limits, sink)?;
         if end {
+            decoder.emit_held(None, &mut source, limits, sink)?;
             break;
         }
     }
@@ -63,7 +68,7 @@ pub(crate) fn decode(
     Ok(Decoded {
         duration,
         declared,
-        truncated: truncated.flatten(),
+        truncated: broken.or(truncated.flatten()),
         corrupt_packets: source.corrupt,
         frames: decoder.frames,
         backend: Backend::Ffmpeg,
@@ -81,6 +86,9 @@ struct Decoder {
     luma: LumaExtractor,
     upright: Vec<u8>,
     frame: frame::Video,
+    /// The frame before, held back until its successor's stamp is known, and its own stamp.
+    held: frame::Video,
+    held_stamp: Option<Option<f64>>,
     frames: u64,
     /// When the last frame ends, seconds.
     end: f64,
@@ -114,6 +122,8 @@ impl Decoder {
             luma: LumaExtractor::default(),
             upright: Vec::new(),
             frame: frame::Video::empty(),
+            held: frame::Video::empty(),
+            held_stamp: None,
             frames: 0,
             end: 0.0,
             stopped: false,
@@ -126,27 +136,37 @@ impl Decoder {
         limits: &Limits,
         sink: &mut Sink<'_>,
     ) -> Result<(), MediaError> {
-        while !self.stopped && self.inner.receive_frame(&mut self.frame).is_ok() {
-            source.watch.check(&source.path)?;
+        while !self.stopped && source.receive(&mut self.inner, &mut self.frame)? {
             let (width, height) = (self.frame.width(), self.frame.height());
             limits.check_pixels(&source.path, width.into(), height.into())?;
-            self.emit(source, sink);
-            limits.check_duration(&source.path, self.end)?;
+            let stamp = self.frame.timestamp();
+            let stamp = stamp.and_then(|t| seconds(t, self.time_base));
+            let stamp = stamp.map(|t| t - self.origin);
+            self.emit_held(stamp, source, limits, sink)?;
+            std::mem::swap(&mut self.frame, &mut self.held);
+            self.held_stamp = Some(stamp);
         }
         Ok(())
     }
 
-    /// Delivers the current frame.
-    fn emit(&mut self, source: &mut Source, sink: &mut Sink<'_>) {
-        let stamp = self
-            .frame
-            .timestamp()
-            .and_then(|t| seconds(t, self.time_base));
-        let time = self.clock.next(stamp.map(|t| t - self.origin));
-        let aspect = positive(self.frame.aspect_ratio()).unwrap_or(self.stream_aspect);
-        let Ok((data, width, height, stride)) = self.luma.plane(&self.frame) else {
+    /// Delivers the frame that was held back, if any.
+    fn emit_held(
+        &mut self,
+        successor: Option<f64>,
+        source: &mut Source,
+        limits: &Limits,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), MediaError> {
+        let Some(stamp) = self.held_stamp.take() else {
+            return Ok(());
+        };
+        let time = self.clock.next(stamp, successor);
+        self.end = self.end.max(time + self.step);
+        limits.check_duration(&source.path, self.end)?;
+        let aspect = positive(self.held.aspect_ratio()).unwrap_or(self.stream_aspect);
+        let Ok((data, width, height, stride)) = self.luma.plane(&self.held) else {
             source.corrupt += 1;
-            return;
+            return Ok(());
         };
         let mut picture = LumaFrame {
             data,
@@ -168,8 +188,8 @@ impl Decoder {
             }
         }
         self.frames += 1;
-        self.end = time + self.step;
         self.stopped = source.watch.pause(|| sink(picture)) == ControlFlow::Break(());
+        Ok(())
     }
 }
 

@@ -40,8 +40,9 @@ pub(crate) fn decode(
         if !end && sent.is_err() {
             source.corrupt += 1;
         }
-        decoder.drain(path, &mut timeline)?;
+        decoder.drain(&mut source, &mut timeline)?;
         if end {
+            decoder.emit_held(None, &mut timeline)?;
             break;
         }
     }
@@ -68,6 +69,10 @@ struct Decoder {
     origin: f64,
     frame: frame::Audio,
     mono: Vec<f32>,
+    /// The block before, held back until its successor's stamp is known.
+    held: Vec<f32>,
+    held_rate: u32,
+    held_stamp: Option<f64>,
 }
 
 impl Decoder {
@@ -89,19 +94,44 @@ impl Decoder {
             origin,
             frame: frame::Audio::empty(),
             mono: Vec::new(),
+            held: Vec::new(),
+            held_rate: 0,
+            held_stamp: None,
         })
     }
 
-    fn drain(&mut self, path: &Path, timeline: &mut Timeline<'_>) -> Result<(), MediaError> {
-        while !timeline.stopped() && self.inner.receive_frame(&mut self.frame).is_ok() {
-            mix_frame(&self.frame, &mut self.mono)
-                .ok_or_else(|| MediaError::undecodable(path, "audio", "unknown sample format"))?;
-            let time = self
-                .frame
-                .timestamp()
-                .and_then(|t| seconds(t, self.time_base));
-            timeline.push(&self.mono, self.frame.rate(), time.map(|t| t - self.origin))?;
+    fn drain(
+        &mut self,
+        source: &mut Source,
+        timeline: &mut Timeline<'_>,
+    ) -> Result<(), MediaError> {
+        while !timeline.stopped() && source.receive(&mut self.inner, &mut self.frame)? {
+            mix_frame(&self.frame, &mut self.mono).ok_or_else(|| {
+                MediaError::undecodable(&source.path, "audio", "unknown sample format")
+            })?;
+            if self.mono.is_empty() {
+                continue;
+            }
+            let stamp = self.frame.timestamp();
+            let stamp = stamp.and_then(|t| seconds(t, self.time_base));
+            let stamp = stamp.map(|t| t - self.origin);
+            self.emit_held(stamp, timeline)?;
+            std::mem::swap(&mut self.mono, &mut self.held);
+            self.held_rate = self.frame.rate();
+            self.held_stamp = stamp;
         }
+        Ok(())
+    }
+
+    /// Delivers the block that was held back, if any.
+    fn emit_held(
+        &mut self,
+        successor: Option<f64>,
+        timeline: &mut Timeline<'_>,
+    ) -> Result<(), MediaError> {
+        let stamp = self.held_stamp.take();
+        timeline.push(&self.held, self.held_rate, stamp, successor)?;
+        self.held.clear();
         Ok(())
     }
 }

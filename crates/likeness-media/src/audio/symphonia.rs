@@ -6,6 +6,7 @@ use super::timeline::Timeline;
 use crate::input::{head, open_file, truncation};
 use crate::limits::Watch;
 use crate::{Backend, DecodeOptions, Decoded, MediaError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_S16LE,
@@ -36,11 +37,17 @@ const CODECS: [AudioCodecId; 9] = [
 /// An open file.
 pub(crate) struct Reader {
     path: PathBuf,
+    forced: bool,
+    chosen: Chosen,
     format: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
-    track: u32,
+}
+
+/// The track to decode.
+struct Chosen {
+    id: u32,
     time_base: Option<TimeBase>,
     declared: Option<f64>,
+    decoder: Box<dyn AudioDecoder>,
 }
 
 /// Opens a file that symphonia is known to decode well; `forced` tries any file.
@@ -60,25 +67,34 @@ pub(crate) fn open(path: &Path, forced: bool) -> Result<Reader, MediaError> {
             MetadataOptions::default(),
         )
         .map_err(|e| failed(&e.to_string()))?;
+    let chosen = choose(format.as_ref(), forced).map_err(|e| failed(&e))?;
+    Ok(Reader {
+        path: path.to_path_buf(),
+        forced,
+        chosen,
+        format,
+    })
+}
+
+/// Chooses the track and opens its decoder.
+fn choose(format: &dyn FormatReader, forced: bool) -> Result<Chosen, String> {
     let track = format
         .default_track(TrackType::Audio)
-        .ok_or_else(|| failed("no audio track"))?;
+        .ok_or("no audio track")?;
     let parameters = track
         .codec_params
         .as_ref()
         .and_then(|p| p.audio())
         .filter(|p| forced || CODECS.contains(&p.codec))
-        .ok_or_else(|| failed("no codec that symphonia decodes"))?;
+        .ok_or("no codec that symphonia decodes")?;
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-        .map_err(|e| failed(&e.to_string()))?;
-    Ok(Reader {
-        path: path.to_path_buf(),
-        track: track.id,
+        .map_err(|e| e.to_string())?;
+    Ok(Chosen {
+        id: track.id,
         time_base: track.time_base,
         declared: declared(track, parameters.sample_rate),
         decoder,
-        format,
     })
 }
 
@@ -119,22 +135,26 @@ impl Reader {
     ) -> Result<Decoded, MediaError> {
         let limits = &options.limits;
         let path = self.path.clone();
-        limits.check_duration(&path, self.declared.unwrap_or(0.0))?;
+        let declared = self.chosen.declared;
+        limits.check_duration(&path, declared.unwrap_or(0.0))?;
         let watch = Watch::new(limits.timeout);
         let mut timeline = Timeline::new(&path, sample_rate, limits, &watch, sink);
         let mut pass = Pass::default();
         while !timeline.stopped() {
             watch.check(&path)?;
             match self.format.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track => {
+                Ok(Some(packet)) if packet.track_id == self.chosen.id => {
                     self.decode_packet(&packet, &mut pass, &mut timeline)?;
                 }
                 Ok(Some(_)) => {}
-                Ok(None) | Err(Error::ResetRequired) => break,
-                Err(error) => {
-                    pass.broke = Some(error.to_string());
-                    break;
-                }
+                Ok(None) => break,
+                Err(error) => match self.recover(error) {
+                    Ok(()) => {}
+                    Err(reason) => {
+                        pass.broke = reason;
+                        break;
+                    }
+                },
             }
         }
         let stopped = timeline.stopped();
@@ -143,18 +163,30 @@ impl Reader {
         if frames == 0 && !stopped {
             return Err(pass.nothing(&path));
         }
-        let declared = self.declared;
-        let truncated = declared
-            .filter(|_| !stopped)
-            .and_then(|d| truncation(duration, d));
+        let broke = pass.broke.map(|b| format!("{b}, after {duration:.1} s"));
+        let truncated = broke.or_else(|| truncation(duration, declared?));
         Ok(Decoded {
             duration,
             declared,
-            truncated,
+            truncated: truncated.filter(|_| !stopped),
             corrupt_packets: pass.corrupt,
             frames,
             backend: Backend::Symphonia,
         })
+    }
+
+    /// Goes on with the next stream of a chained file. Otherwise why reading stopped, `None`
+    /// for the end of the file.
+    fn recover(&mut self, error: Error) -> Result<(), Option<String>> {
+        match error {
+            Error::ResetRequired => {
+                self.chosen = choose(self.format.as_ref(), self.forced).map_err(Some)?;
+                Ok(())
+            }
+            // Whether the end came too early is told by the declared length.
+            Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => Err(None),
+            error => Err(Some(format!("reading stopped: {error}"))),
+        }
     }
 
     fn decode_packet(
@@ -164,7 +196,7 @@ impl Reader {
         timeline: &mut Timeline<'_>,
     ) -> Result<(), MediaError> {
         pass.packets += 1;
-        let buffer = match self.decoder.decode(packet) {
+        let buffer = match self.chosen.decoder.decode(packet) {
             Ok(buffer) => buffer,
             Err(error) => {
                 pass.corrupt += 1;
@@ -183,11 +215,12 @@ impl Reader {
         mix_interleaved(&pass.interleaved, channels, |s: f32| s, &mut pass.mono);
         let start = packet.pts.get() as f64 + packet.trim_start.get() as f64;
         let time = self
+            .chosen
             .time_base
             .map(|base| start * f64::from(base.numer.get()) / f64::from(base.denom.get()));
         // The only stream: what comes first is time zero.
         let origin = *pass.origin.get_or_insert(time.unwrap_or(0.0));
-        timeline.push(&pass.mono, rate, time.map(|t| t - origin))
+        timeline.push(&pass.mono, rate, time.map(|t| t - origin), None)
     }
 }
 

@@ -84,59 +84,66 @@ impl<'a> Timeline<'a> {
         self.run_start + run.map_or(0.0, |r| r.samples as f64 / f64::from(r.rate))
     }
 
-    /// Appends a block of mono samples that is stamped with `time` seconds.
+    /// Appends a block of mono samples that is stamped with `time` seconds, and the block after
+    /// it with `successor`.
     pub(crate) fn push(
         &mut self,
         mono: &[f32],
         rate: u32,
         time: Option<f64>,
+        successor: Option<f64>,
     ) -> Result<(), MediaError> {
         if mono.is_empty() || self.stopped {
             return Ok(());
         }
         let first = self.run.is_none();
         self.start_run(rate)?;
-        let time = time.filter(|t| t.is_finite());
-        let mut mono = mono;
-        if let (true, Some(time)) = (first, time.filter(|t| *t < 0.0)) {
-            // What precedes the origin is not presented.
-            let early = (-time * f64::from(rate)).round() as usize;
-            mono = &mono[early.min(mono.len())..];
-            if early >= mono.len() {
-                self.shift = 0.0;
-            }
-        }
-        let gap = time.map_or(0.0, |t| self.gap(t, first));
-        self.silence((gap * f64::from(rate)).round() as u64)?;
         self.decoded += mono.len() as u64;
+        let time = time.filter(|t| t.is_finite());
+        let gap = match time {
+            Some(time) if first => self.leading_gap(time),
+            Some(time) => self.gap(time, successor),
+            None => 0.0,
+        };
+        let samples = (gap.abs() * f64::from(rate)).round();
+        if gap < 0.0 {
+            // What precedes the origin is not presented.
+            let early = mono.len().min(samples as usize);
+            return self.deliver(&mono[early..]);
+        }
+        self.silence(samples as u64)?;
         self.deliver(mono)
     }
 
-    /// Seconds of silence before a block stamped `time`. Updates the shift when the clock broke.
-    fn gap(&mut self, time: f64, first: bool) -> f64 {
+    /// Seconds from the origin to the first block; negative if it begins before.
+    fn leading_gap(&mut self, time: f64) -> f64 {
+        if time.abs() <= self.limits.max_gap_s {
+            return time;
+        }
+        self.shift = -time;
+        0.0
+    }
+
+    /// Seconds of silence before a later block. Updates the shift when the clock broke.
+    fn gap(&mut self, time: f64, successor: Option<f64>) -> f64 {
         let position = self.position();
         // The unshifted clock comes first: after one bad stamp the good ones count again.
-        let on_time = |shift: f64| (time + shift - position).abs() <= TOLERANCE_S;
-        if !first && on_time(0.0) {
-            self.shift = 0.0;
+        for shift in [0.0, self.shift] {
+            if (time + shift - position).abs() <= TOLERANCE_S {
+                self.shift = shift;
+                return 0.0;
+            }
+        }
+        // A stamp that lies beyond its successor's is a glitch.
+        if successor.is_some_and(|next| next < time) {
             return 0.0;
         }
         let ahead = time + self.shift - position;
-        if first {
-            if ahead > self.limits.max_gap_s {
-                self.shift = -time;
-                return 0.0;
-            }
-            return ahead.max(0.0);
+        if ahead > 0.0 && ahead <= self.limits.max_gap_s {
+            return ahead;
         }
-        if ahead.abs() <= TOLERANCE_S {
-            return 0.0;
-        }
-        if ahead < 0.0 || ahead > self.limits.max_gap_s {
-            self.shift = position - time;
-            return 0.0;
-        }
-        ahead
+        self.shift = position - time;
+        0.0
     }
 
     fn start_run(&mut self, rate: u32) -> Result<(), MediaError> {
@@ -148,10 +155,10 @@ impl<'a> Timeline<'a> {
             let what = format!("a sample rate of {rate} Hz, where {low} to {high} are allowed");
             return Err(MediaError::limit(self.path, what));
         }
-        let start = self.position();
         self.end_run()?;
-        let resampler = Resampler::new(rate, self.rate).map_err(|e| self.failed(e))?;
-        self.run_start = start;
+        let resampler = Resampler::new(rate, self.rate)
+            .map_err(|e| MediaError::undecodable(self.path, "audio", e))?;
+        self.run_start = self.duration();
         self.run = Some(Run {
             rate,
             resampler,
@@ -161,7 +168,7 @@ impl<'a> Timeline<'a> {
     }
 
     fn silence(&mut self, samples: u64) -> Result<(), MediaError> {
-        const ZEROS: [f32; BLOCK] = [0.0; BLOCK];
+        static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
         let mut left = samples;
         while left > 0 && !self.stopped {
             let block = left.min(BLOCK as u64);
@@ -216,10 +223,6 @@ impl<'a> Timeline<'a> {
     pub(crate) fn finish(&mut self) -> Result<f64, MediaError> {
         self.end_run()?;
         Ok(self.duration())
-    }
-
-    fn failed(&self, error: ffmpeg_next::Error) -> MediaError {
-        MediaError::undecodable(self.path, "audio", error)
     }
 }
 
