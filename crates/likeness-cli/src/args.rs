@@ -17,7 +17,7 @@ Examples:
 
 /// Finds copies of sound and video, however disguised.
 #[derive(Debug, Parser)]
-#[command(name = "likeness", version, about, after_help = EXAMPLES, after_long_help = help_end())]
+#[command(name = "likeness", version, after_help = EXAMPLES, after_long_help = help_end())]
 #[command(propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -80,10 +80,11 @@ pub(crate) enum Command {
 pub(crate) struct LibraryPath {
     /// The library's directory.
     #[arg(
-        short,
+        short = 'l',
         long = "library",
         value_name = "DIR",
         env = "LIKENESS_LIBRARY",
+        hide_env_values = true,
         default_value = "./likeness-library"
     )]
     pub(crate) path: PathBuf,

@@ -14,7 +14,10 @@ pub(crate) fn fingerprint(args: &Fingerprint, quiet: bool) -> anyhow::Result<Out
     if let (Ok(file), Ok(output)) = (args.file.canonicalize(), args.output.canonicalize())
         && file == output
     {
-        bail!("{}: would be overwritten by its own fingerprint", args.file.display());
+        bail!(
+            "{}: would be overwritten by its own fingerprint",
+            args.file.display()
+        );
     }
     args.analysis.share_threads()?;
     let progress = Progress::new(std::iter::once(args.file.as_path()), quiet);

@@ -16,15 +16,32 @@ pub(crate) fn list(args: &List) -> anyhow::Result<Outcome> {
     output::records(
         args.output.format,
         std::io::stdout(),
-        &["identifier", "duration", "audio", "video", "bytes", "added", "content"],
-        library.references().map(|reference| reference_cells(&reference)),
+        &[
+            "identifier",
+            "duration",
+            "audio",
+            "video",
+            "bytes",
+            "added",
+            "content",
+        ],
+        library
+            .references()
+            .map(|reference| reference_cells(&reference)),
     )?;
     Ok(Outcome::Done)
 }
 
 fn reference_cells(reference: &ReferenceInfo) -> Vec<Cell> {
-    let content: String = reference.content.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (audio, video) = (state(&reference.audio, "silent"), state(&reference.video, "blank"));
+    let content: String = reference
+        .content
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let (audio, video) = (
+        state(&reference.audio, "silent"),
+        state(&reference.video, "blank"),
+    );
     let bytes = reference.bytes();
     vec![
         Cell::same(json!(reference.identifier)),

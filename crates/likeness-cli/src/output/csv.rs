@@ -145,7 +145,9 @@ fn optional(value: Option<impl ToString>) -> String {
 /// "0.25 0.25 0.75 0.75".
 fn rect(rect: Option<Rect>) -> String {
     rect.map_or_else(String::new, |rect| {
-        <[f64; 4]>::from(rect).map(|edge| edge.to_string()).join(" ")
+        <[f64; 4]>::from(rect)
+            .map(|edge| edge.to_string())
+            .join(" ")
     })
 }
 
@@ -191,12 +193,18 @@ mod tests {
             rows[row][index].to_owned()
         };
         assert_eq!(column(2, "query_start"), "30");
-        assert_eq!((column(2, "segment"), column(2, "segments")), ("2".into(), "2".into()));
+        assert_eq!(
+            (column(2, "segment"), column(2, "segments")),
+            ("2".into(), "2".into())
+        );
         assert_eq!(column(1, "reference"), "films/a, \"b\".mkv");
         assert_eq!(column(1, "distortions"), "speed=1.05");
         assert_eq!(column(3, "query_rect"), "0.25 0.25 0.75 0.75");
         assert_eq!(column(3, "mirrored"), "true");
-        assert_eq!((column(4, "status"), column(4, "reference")), ("ok".into(), "".into()));
+        assert_eq!(
+            (column(4, "status"), column(4, "reference")),
+            ("ok".into(), "".into())
+        );
         assert_eq!(column(5, "error_code"), "unreadable");
     }
 

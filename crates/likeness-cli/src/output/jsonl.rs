@@ -48,7 +48,10 @@ mod tests {
         for (line, report) in lines.iter().zip(&reports) {
             let value = serde_json::from_str(line).unwrap();
             assert!(contract.validate(&value).is_ok(), "{line}");
-            assert_eq!(&serde_json::from_value::<MatchReport>(value).unwrap(), report);
+            assert_eq!(
+                &serde_json::from_value::<MatchReport>(value).unwrap(),
+                report
+            );
         }
     }
 }

@@ -36,7 +36,7 @@ const HOUSE_STYLE: TableStyle = TableStyle::new()
     .header_separator(RULE)
     .content_lines(ContentLineStyle::none())
     .bottom_border(RULE);
-const RULE: LineStyle = LineStyle::none().fill('─');
+const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
 
 /// A table in the house style, to be filled.
 fn plain_table(header: &[&str]) -> comfy_table::Table {
@@ -95,7 +95,10 @@ pub(crate) mod samples {
             audio: Some(AudioState::Analysed),
             video: Some(VideoState::Analysed),
             matches: vec![
-                found(Media::Audio, vec![segment(0.0, false), segment(30.0, false)]),
+                found(
+                    Media::Audio,
+                    vec![segment(0.0, false), segment(30.0, false)],
+                ),
                 found(Media::Video, vec![segment(0.0, true)]),
             ],
         }

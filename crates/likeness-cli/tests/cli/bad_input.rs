@@ -20,12 +20,21 @@ fn check(sandbox: &Sandbox, bad: &str, code: &str, words: &[&str]) {
     for good in [&reports[0], &reports[2]] {
         assert_eq!((good.status, good.matches.len()), (Status::Ok, 1));
     }
-    assert_eq!((reports[1].query.as_str(), reports[1].status), (bad, Status::Error));
+    assert_eq!(
+        (reports[1].query.as_str(), reports[1].status),
+        (bad, Status::Error)
+    );
     let error = reports[1].error.as_ref().unwrap();
     assert_eq!(error.code, code, "{error:?}");
-    assert!(words.iter().all(|word| error.message.contains(word)), "{error:?}");
+    assert!(
+        words.iter().all(|word| error.message.contains(word)),
+        "{error:?}"
+    );
 
-    let ran = sandbox.run(&["add", bad, "new.mp3"]).ends_in(2).complains(&words);
+    let ran = sandbox
+        .run(&["add", bad, "new.mp3"])
+        .ends_in(2)
+        .complains(&words);
     assert_eq!(ran.stdout, "added new.mp3\n");
     sandbox.run(&["remove", "new.mp3"]).ends_in(0);
     let ran = sandbox.run(&["compare", "--format=jsonl", "good.mp3", bad]);
@@ -34,7 +43,12 @@ fn check(sandbox: &Sandbox, bad: &str, code: &str, words: &[&str]) {
 
 #[test]
 fn a_missing_file() {
-    check(&Sandbox::with_library(), "gone.mp3", "not_found", &["no such file"]);
+    check(
+        &Sandbox::with_library(),
+        "gone.mp3",
+        "not_found",
+        &["no such file"],
+    );
 }
 
 #[test]
@@ -47,7 +61,12 @@ fn an_empty_file() {
 #[test]
 fn text_named_as_music() {
     let sandbox = Sandbox::with_library();
-    sandbox.write("text.mp3", "We were going to record a song here.\n".repeat(200).as_bytes());
+    sandbox.write(
+        "text.mp3",
+        "We were going to record a song here.\n"
+            .repeat(200)
+            .as_bytes(),
+    );
     check(&sandbox, "text.mp3", "not_media", &[]);
 }
 
@@ -55,10 +74,14 @@ fn text_named_as_music() {
 fn a_film_whose_index_is_cut_off() {
     let sandbox = Sandbox::with_library();
     let options = ["-c", "copy", "-movflags", "-faststart"];
-    media::ffmpeg(&shared("stranger.mp4"), &options, &sandbox.path("whole.mp4"));
+    media::ffmpeg(
+        &shared("stranger.mp4"),
+        &options,
+        &sandbox.path("whole.mp4"),
+    );
     let bytes = std::fs::read(sandbox.path("whole.mp4")).unwrap();
     sandbox.write("cut.mp4", &bytes[..bytes.len() / 2]);
-    check(&sandbox, "cut.mp4", "not_media", &[]);
+    check(&sandbox, "cut.mp4", "damaged", &["incomplete"]);
 }
 
 #[test]
@@ -66,14 +89,21 @@ fn a_film_that_breaks_off() {
     let sandbox = Sandbox::with_library();
     let bytes = std::fs::read(shared("references/film/alpha.mp4")).unwrap();
     sandbox.write("cut.mp4", &bytes[..bytes.len() * 6 / 10]);
-    let ran = sandbox.run(&["match", "--format=jsonl", "cut.mp4"]).ends_in(2);
+    let ran = sandbox
+        .run(&["match", "--format=jsonl", "cut.mp4"])
+        .ends_in(2);
     let report = ran.complains(&["cut.mp4"]).reports().remove(0);
     assert_eq!(report.error.unwrap().code, "truncated");
     assert_eq!(report.matches[0].reference, "film/alpha.mp4");
 
-    sandbox.run(&["add", "cut.mp4"]).ends_in(2).complains(&["cut.mp4"]);
+    sandbox
+        .run(&["add", "cut.mp4"])
+        .ends_in(2)
+        .complains(&["cut.mp4"]);
     assert!(!sandbox.listed().contains(&"cut.mp4".to_owned()));
-    let added = sandbox.run(&["add", "--allow-truncated", "cut.mp4"]).ends_in(0);
+    let added = sandbox
+        .run(&["add", "--allow-truncated", "cut.mp4"])
+        .ends_in(0);
     assert_eq!(added.stdout, "added cut.mp4\n");
 }
 
@@ -88,14 +118,26 @@ fn streams_of_no_length() {
 fn a_directory_without_media() {
     let sandbox = Sandbox::with_library();
     sandbox.write("papers/notes.txt", b"nothing to hear");
-    check(&sandbox, "papers", "no_media", &["no media files"]);
+    sandbox.copy("references/one.mp3", "good.mp3");
+    for command in ["match", "add"] {
+        let ran = sandbox.run(&[command, "papers", "good.mp3"]).ends_in(2);
+        ran.complains(&["papers", "no media files"]);
+    }
+    let ran = sandbox
+        .run(&["match", "--format=jsonl", "papers", "good.mp3"])
+        .ends_in(2);
+    let reports = ran.reports();
+    assert_eq!(reports[0].error.as_ref().unwrap().code, "no_media");
+    assert_eq!(reports[1].matches.len(), 1);
 }
 
 #[test]
 fn a_damaged_fingerprint_file() {
     let sandbox = Sandbox::with_library();
     sandbox.copy("stranger.mp3", "new.mp3");
-    sandbox.run(&["fingerprint", "new.mp3", "-o", "new.likeness"]).ends_in(0);
+    sandbox
+        .run(&["fingerprint", "new.mp3", "-o", "new.likeness"])
+        .ends_in(0);
     let mut bytes = std::fs::read(sandbox.path("new.likeness")).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -121,7 +163,12 @@ fn a_file_that_may_not_be_read() {
         std::fs::copy(command.get_program(), sandbox.path("likeness")).unwrap();
         let mut other = Command::new("setpriv");
         other
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "./likeness"])
+            .args([
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "./likeness",
+            ])
             .args(command.get_args())
             .current_dir(sandbox.path("."))
             .env("LIKENESS_LIBRARY", sandbox.path("library"));
@@ -138,10 +185,18 @@ fn a_library_that_is_a_file() {
     let sandbox = Sandbox::new();
     sandbox.write("library", b"what is this?");
     sandbox.copy("references/one.mp3", "one.mp3");
-    for args in [["add", "one.mp3"].as_slice(), &["match", "one.mp3"], &["list"], &["verify"]] {
+    for args in [
+        ["add", "one.mp3"].as_slice(),
+        &["match", "one.mp3"],
+        &["list"],
+        &["verify"],
+    ] {
         sandbox.run(args).ends_in(2).complains(&["library", "file"]);
     }
-    assert_eq!(std::fs::read(sandbox.path("library")).unwrap(), b"what is this?");
+    assert_eq!(
+        std::fs::read(sandbox.path("library")).unwrap(),
+        b"what is this?"
+    );
 }
 
 #[test]
@@ -149,8 +204,15 @@ fn a_directory_that_is_no_library() {
     let sandbox = Sandbox::new();
     sandbox.write("library/letter.txt", b"Dear reader");
     sandbox.copy("references/one.mp3", "one.mp3");
-    for args in [["add", "one.mp3"].as_slice(), &["match", "one.mp3"], &["list"]] {
-        sandbox.run(args).ends_in(2).complains(&["library", "not a likeness library"]);
+    for args in [
+        ["add", "one.mp3"].as_slice(),
+        &["match", "one.mp3"],
+        &["list"],
+    ] {
+        sandbox
+            .run(args)
+            .ends_in(2)
+            .complains(&["library", "not a likeness library"]);
     }
 }
 
@@ -163,8 +225,16 @@ fn a_library_of_a_newer_format() {
     bytes[8..12].copy_from_slice(&9u32.to_le_bytes());
     std::fs::write(&manifest, &bytes).unwrap();
     sandbox.copy("references/one.mp3", "one.mp3");
-    for args in [["add", "one.mp3"].as_slice(), &["match", "one.mp3"], &["list"], &["verify"]] {
-        sandbox.run(args).ends_in(2).complains(&["library", "newer"]);
+    for args in [
+        ["add", "one.mp3"].as_slice(),
+        &["match", "one.mp3"],
+        &["list"],
+        &["verify"],
+    ] {
+        sandbox
+            .run(args)
+            .ends_in(2)
+            .complains(&["library", "newer"]);
     }
     assert_eq!(std::fs::read(&manifest).unwrap(), bytes);
 }
@@ -186,7 +256,10 @@ fn a_library_file_with_one_wrong_byte() {
             bytes[(sound.len() as f64 * share) as usize] ^= 0x40;
             std::fs::write(&file, &bytes).unwrap();
             sandbox.run(&["verify"]).ends_in(2).complains(&[name]);
-            let ran = sandbox.run(&["match", "one.mp3"]).ends_in(2).complains(&[name]);
+            let ran = sandbox
+                .run(&["match", "one.mp3"])
+                .ends_in(2)
+                .complains(&[name]);
             assert_eq!(ran.stdout, "", "{name} at {share}");
         }
         std::fs::write(&file, &sound).unwrap();

@@ -8,7 +8,9 @@ use likeness_core::report::{DistortionKind, Match, Media};
 fn found(from: &str, options: &[&str], name: &str) -> Vec<Match> {
     let sandbox = Sandbox::with_library();
     media::ffmpeg(&shared(from), options, &sandbox.path(name));
-    let ran = sandbox.run(&["match", "--format", "jsonl", name]).ends_in(0);
+    let ran = sandbox
+        .run(&["match", "--format", "jsonl", name])
+        .ends_in(0);
     let mut reports = ran.reports();
     assert_eq!(reports.len(), 1, "{ran:#?}");
     reports.remove(0).matches
@@ -17,7 +19,10 @@ fn found(from: &str, options: &[&str], name: &str) -> Vec<Match> {
 #[track_caller]
 fn check(found: &[Match], reference: &str, media: Media, disguise: &[(DistortionKind, f64)]) {
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert_eq!((found[0].reference.as_str(), found[0].media), (reference, media));
+    assert_eq!(
+        (found[0].reference.as_str(), found[0].media),
+        (reference, media)
+    );
     let named: Vec<_> = found[0].distortions.iter().map(|d| d.kind).collect();
     let wanted: Vec<_> = disguise.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(named, wanted, "{found:#?}");
@@ -35,25 +40,47 @@ fn a_stretch_of_music_is_found_where_it_lies() {
     let segment = &found[0].segments[0];
     let offset = segment.reference_start - segment.query_start * segment.speed;
     assert!((offset - 8.0).abs() < 0.1, "{segment:?}");
-    assert!(segment.query_end - segment.query_start > 10.0, "{segment:?}");
+    assert!(
+        segment.query_end - segment.query_start > 10.0,
+        "{segment:?}"
+    );
 }
 
 #[test]
 fn faster_music_is_measured() {
     let options = ["-af", "aresample=44100,asetrate=44100*1.05,aresample=44100"];
     let found = found("references/two.mp3", &options, "up.mp3");
-    check(&found, "two.mp3", Media::Audio, &[(DistortionKind::Speed, 1.05)]);
+    check(
+        &found,
+        "two.mp3",
+        Media::Audio,
+        &[(DistortionKind::Speed, 1.05)],
+    );
 }
 
 #[test]
 fn slower_music_at_its_pitch_is_measured() {
     let found = found("references/three.mp3", &["-af", "atempo=0.92"], "up.mp3");
-    check(&found, "three.mp3", Media::Audio, &[(DistortionKind::Tempo, 0.92)]);
+    check(
+        &found,
+        "three.mp3",
+        Media::Audio,
+        &[(DistortionKind::Tempo, 0.92)],
+    );
 }
 
 #[test]
 fn a_film_is_found_where_it_lies() {
-    let options = ["-ss", "10", "-t", "15", "-vf", "scale=256:192", "-crf", "30"];
+    let options = [
+        "-ss",
+        "10",
+        "-t",
+        "15",
+        "-vf",
+        "scale=256:192",
+        "-crf",
+        "30",
+    ];
     let found = found("references/film/beta.mp4", &options, "up.mp4");
     check(&found, "film/beta.mp4", Media::Video, &[]);
     let segment = &found[0].segments[0];
@@ -64,14 +91,32 @@ fn a_film_is_found_where_it_lies() {
 #[test]
 fn a_film_at_half_size_in_black_is_named() {
     let filter = "scale=iw/2:ih/2,pad=iw*2:ih*2:(ow-iw)/2:(oh-ih)/2";
-    let found = found("references/film/alpha.mp4", &["-t", "15", "-vf", filter], "up.mp4");
-    check(&found, "film/alpha.mp4", Media::Video, &[(DistortionKind::Border, 0.25)]);
+    let found = found(
+        "references/film/alpha.mp4",
+        &["-t", "15", "-vf", filter],
+        "up.mp4",
+    );
+    check(
+        &found,
+        "film/alpha.mp4",
+        Media::Video,
+        &[(DistortionKind::Border, 0.25)],
+    );
 }
 
 #[test]
 fn a_mirrored_film_is_named() {
-    let found = found("references/film/alpha.mp4", &["-t", "15", "-vf", "hflip"], "up.mkv");
-    check(&found, "film/alpha.mp4", Media::Video, &[(DistortionKind::Mirror, 0.0)]);
+    let found = found(
+        "references/film/alpha.mp4",
+        &["-t", "15", "-vf", "hflip"],
+        "up.mkv",
+    );
+    check(
+        &found,
+        "film/alpha.mp4",
+        Media::Video,
+        &[(DistortionKind::Mirror, 0.0)],
+    );
 }
 
 #[test]
@@ -81,7 +126,10 @@ fn sound_and_picture_are_found_independently() {
     let check = |option: &str, want: &[(&str, Media)]| {
         let args = ["match", "both.mp4", "--format=jsonl", option];
         let reports = sandbox.run(&args).ends_in(0).reports();
-        let found = reports[0].matches.iter().map(|m| (m.reference.as_str(), m.media));
+        let found = reports[0]
+            .matches
+            .iter()
+            .map(|m| (m.reference.as_str(), m.media));
         let mut found: Vec<_> = found.collect();
         found.sort_by_key(|(reference, _)| reference.len());
         assert_eq!(found, want, "{option}");
@@ -100,7 +148,11 @@ fn unrelated_works_are_not_claimed() {
         let ran = sandbox.run(&["match", "--format", "jsonl", path.to_str().unwrap()]);
         let reports = ran.ends_in(1).reports();
         assert_eq!(reports[0].matches, [], "{name}");
-        assert!(reports[0].duration.is_some_and(|d| d > 10.0 && d < LENGTH + 1.0));
+        assert!(
+            reports[0]
+                .duration
+                .is_some_and(|d| d > 10.0 && d < LENGTH + 1.0)
+        );
     }
 }
 
@@ -122,18 +174,28 @@ fn two_files_are_compared_without_a_library() {
 #[test]
 fn fingerprint_files_serve_wherever_media_do() {
     let sandbox = Sandbox::new();
-    media::ffmpeg(&shared("references/one.mp3"), &["-ss", "5", "-t", "15"], &sandbox.path("up.mp3"));
+    media::ffmpeg(
+        &shared("references/one.mp3"),
+        &["-ss", "5", "-t", "15"],
+        &sandbox.path("up.mp3"),
+    );
     let fingerprint = |from: &str, to: &str| {
         sandbox.run(&["fingerprint", from, "-o", to]).ends_in(0);
     };
     fingerprint("up.mp3", "up.likeness");
-    fingerprint(shared("references/one.mp3").to_str().unwrap(), "one.likeness");
+    fingerprint(
+        shared("references/one.mp3").to_str().unwrap(),
+        "one.likeness",
+    );
 
     let compared = sandbox.run(&["compare", "--format=jsonl", "up.likeness", "one.likeness"]);
     assert_eq!(compared.ends_in(0).reports()[0].matches.len(), 1);
     sandbox.run(&["add", "one.likeness"]).ends_in(0);
     for query in ["up.likeness", "up.mp3"] {
-        let reports = sandbox.run(&["match", "--format=jsonl", query]).ends_in(0).reports();
+        let reports = sandbox
+            .run(&["match", "--format=jsonl", query])
+            .ends_in(0)
+            .reports();
         check(&reports[0].matches, "one.likeness", Media::Audio, &[]);
     }
 }

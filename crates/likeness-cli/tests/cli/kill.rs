@@ -35,7 +35,10 @@ fn what_was_reported_as_added_survives_kills() {
         }
         let listed = sandbox.listed();
         for identifier in &reported {
-            assert!(listed.contains(identifier), "round {round}: {identifier} in {listed:?}");
+            assert!(
+                listed.contains(identifier),
+                "round {round}: {identifier} in {listed:?}"
+            );
         }
         sandbox.run(&["verify", "--quiet"]).ends_in(0);
         if listed.len() as u64 == SONGS {

@@ -2,14 +2,22 @@
 
 use crate::sandbox::{Sandbox, shared};
 
-const ALL: [&str; 5] = ["film/alpha.mp4", "film/beta.mp4", "one.mp3", "three.mp3", "two.mp3"];
+const ALL: [&str; 5] = [
+    "film/alpha.mp4",
+    "film/beta.mp4",
+    "one.mp3",
+    "three.mp3",
+    "two.mp3",
+];
 
 #[test]
 fn adding_again_changes_nothing() {
     let sandbox = Sandbox::with_library();
     assert_eq!(sorted(sandbox.listed()), ALL);
     let references = shared("references");
-    let again = sandbox.run(&["add", references.to_str().unwrap()]).ends_in(0);
+    let again = sandbox
+        .run(&["add", references.to_str().unwrap()])
+        .ends_in(0);
     assert!(!again.stdout.contains("added"), "{again:#?}");
     assert_eq!(sorted(sandbox.listed()), ALL);
 }
@@ -26,15 +34,27 @@ fn the_same_content_under_another_name_is_not_added_twice() {
 fn removed_references_are_gone_and_space_comes_back() {
     let sandbox = Sandbox::with_library();
     let before = size(&sandbox);
-    sandbox.run(&["remove", "one.mp3", "film/alpha.mp4"]).ends_in(0);
-    assert_eq!(sorted(sandbox.listed()), ["film/beta.mp4", "three.mp3", "two.mp3"]);
+    sandbox
+        .run(&["remove", "one.mp3", "film/alpha.mp4"])
+        .ends_in(0);
+    assert_eq!(
+        sorted(sandbox.listed()),
+        ["film/beta.mp4", "three.mp3", "two.mp3"]
+    );
     let one = shared("references/one.mp3");
     sandbox.run(&["match", one.to_str().unwrap()]).ends_in(1);
 
     sandbox.run(&["compact"]).ends_in(0);
-    assert!(size(&sandbox) < before * 3 / 4, "{} of {before}", size(&sandbox));
+    assert!(
+        size(&sandbox) < before * 3 / 4,
+        "{} of {before}",
+        size(&sandbox)
+    );
     sandbox.run(&["verify"]).ends_in(0);
-    assert_eq!(sorted(sandbox.listed()), ["film/beta.mp4", "three.mp3", "two.mp3"]);
+    assert_eq!(
+        sorted(sandbox.listed()),
+        ["film/beta.mp4", "three.mp3", "two.mp3"]
+    );
     let two = shared("references/two.mp3");
     sandbox.run(&["match", two.to_str().unwrap()]).ends_in(0);
 
@@ -57,7 +77,10 @@ fn info_and_list_tell_what_is_there() {
     let sandbox = Sandbox::with_library();
     let list = sandbox.run(&["list"]).ends_in(0);
     for identifier in ALL {
-        assert!(list.stdout.contains(identifier), "{identifier} in {list:#?}");
+        assert!(
+            list.stdout.contains(identifier),
+            "{identifier} in {list:#?}"
+        );
     }
     let info = sandbox.run(&["info", "--format", "jsonl"]).ends_in(0);
     let info: serde_json::Value = serde_json::from_str(&info.stdout).unwrap();
@@ -69,7 +92,12 @@ fn info_and_list_tell_what_is_there() {
 #[test]
 fn a_library_that_is_not_there_is_an_error() {
     let sandbox = Sandbox::new();
-    for args in [["list"].as_slice(), &["info"], &["verify"], &["match", "x.mp3"]] {
+    for args in [
+        ["list"].as_slice(),
+        &["info"],
+        &["verify"],
+        &["match", "x.mp3"],
+    ] {
         sandbox.run(args).ends_in(2).complains(&["library"]);
     }
 }
@@ -81,17 +109,25 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
 
 /// Bytes of the library's files.
 fn size(sandbox: &Sandbox) -> u64 {
-    files(sandbox).iter().map(|f| f.metadata().unwrap().len()).sum()
+    files(sandbox)
+        .iter()
+        .map(|f| f.metadata().unwrap().len())
+        .sum()
 }
 
 /// All files of the library.
-pub fn files(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     let mut directories = vec![sandbox.path("library")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { &mut directories } else { &mut files }.push(path);
+            if path.is_dir() {
+                &mut directories
+            } else {
+                &mut files
+            }
+            .push(path);
         }
     }
     files.sort();

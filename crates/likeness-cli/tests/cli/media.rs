@@ -40,10 +40,14 @@ impl Random {
 
 /// A piece of music nobody has heard: a melody, chords, a bass and drums in a random key, mode
 /// and tempo. No two seeds share notes.
-pub fn music(seed: u64, seconds: f64) -> Vec<f32> {
+pub(crate) fn music(seed: u64, seconds: f64) -> Vec<f32> {
     let mut random = Random(seed.wrapping_mul(0x5851_F42D_4C95_7F2D));
     let mut out = vec![0.0; (seconds * f64::from(RATE)) as usize];
-    let mode = random.choose(&[[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10], [0, 2, 3, 5, 7, 9, 10]]);
+    let mode = random.choose(&[
+        [0, 2, 4, 5, 7, 9, 11],
+        [0, 2, 3, 5, 7, 8, 10],
+        [0, 2, 3, 5, 7, 9, 10],
+    ]);
     let key = 48.0 + random.unit() * 12.0;
     let beat = 60.0 / (80.0 + 80.0 * random.unit());
     let pitch = |degree: usize, octave: f64| key + 12.0 * octave + f64::from(mode[degree % 7]);
@@ -51,7 +55,13 @@ pub fn music(seed: u64, seconds: f64) -> Vec<f32> {
     while at < seconds {
         let degree = random.below(7);
         let length = beat * random.choose(&[0.5, 0.5, 1.0, 1.0, 1.5]);
-        tone(&mut out, at, length * 1.2, pitch(degree, random.choose(&[1.0, 1.0, 2.0])), 0.25);
+        tone(
+            &mut out,
+            at,
+            length * 1.2,
+            pitch(degree, random.choose(&[1.0, 1.0, 2.0])),
+            0.25,
+        );
         if random.unit() < 0.5 {
             tone(&mut out, at, length * 2.0, pitch(degree + 2, 1.0), 0.12);
             tone(&mut out, at, length * 2.0, pitch(degree + 4, 0.0), 0.12);
@@ -92,7 +102,7 @@ fn drum(out: &mut [f32], random: &mut Random, start: f64) {
 }
 
 /// Writes 16-bit mono PCM.
-pub fn write_wav(path: &Path, samples: &[f32]) {
+pub(crate) fn write_wav(path: &Path, samples: &[f32]) {
     let data: Vec<u8> = samples
         .iter()
         .flat_map(|s| ((s.clamp(-1.0, 1.0) * 32_000.0) as i16).to_le_bytes())
@@ -126,13 +136,20 @@ struct Shape {
 
 /// Writes a silent film of scenes of two to four seconds: a textured backdrop that pans, and
 /// textured shapes that move over it.
-pub fn write_film(path: &Path, seed: u64, seconds: f64) {
+pub(crate) fn write_film(path: &Path, seed: u64, seconds: f64) {
     let size = format!("{WIDTH}x{HEIGHT}");
     let rate = FPS.to_string();
     let mut encoder = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray"])
         .args(["-video_size", &size, "-framerate", &rate, "-i", "-"])
-        .args(["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast"])
+        .args([
+            "-pix_fmt",
+            "yuv420p",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+        ])
         .args(["-movflags", "+faststart"])
         .arg(path)
         .stdin(Stdio::piped())
@@ -159,7 +176,10 @@ pub fn write_film(path: &Path, seed: u64, seconds: f64) {
 fn shape(random: &mut Random) -> Shape {
     let mut within = |low: f64, high: f64| low + random.unit() * (high - low);
     Shape {
-        at: (within(0.1, 0.7) * WIDTH as f64, within(0.1, 0.7) * HEIGHT as f64),
+        at: (
+            within(0.1, 0.7) * WIDTH as f64,
+            within(0.1, 0.7) * HEIGHT as f64,
+        ),
         velocity: (within(-40.0, 40.0), within(-30.0, 30.0)),
         size: (within(40.0, 110.0), within(40.0, 90.0)),
         tone: within(-60.0, 60.0),
@@ -206,7 +226,7 @@ fn noise(seed: u64, x: f64, y: f64) -> f64 {
 }
 
 /// Runs FFmpeg on `input` with `options`, which stand before the output's path.
-pub fn ffmpeg(input: &Path, options: &[&str], output: &Path) {
+pub(crate) fn ffmpeg(input: &Path, options: &[&str], output: &Path) {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-i"])
         .arg(input)

@@ -9,14 +9,14 @@ use tempfile::TempDir;
 
 /// What a run of the program gave.
 #[derive(Debug)]
-pub struct Ran {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Ran {
+    pub(crate) fn of(output: Output) -> Ran {
         Ran {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -26,14 +26,14 @@ impl Ran {
 
     /// Asserts the exit status.
     #[track_caller]
-    pub fn ends_in(self, status: i32) -> Ran {
+    pub(crate) fn ends_in(self, status: i32) -> Ran {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
     /// Asserts that one line on standard error has all these `words`.
     #[track_caller]
-    pub fn complains(self, words: &[&str]) -> Ran {
+    pub(crate) fn complains(self, words: &[&str]) -> Ran {
         let told = |line: &str| words.iter().all(|word| line.contains(word));
         assert!(self.stderr.lines().any(told), "{words:?} in {self:#?}");
         self
@@ -41,7 +41,7 @@ impl Ran {
 
     /// The JSON lines on standard output, each checked against the contract.
     #[track_caller]
-    pub fn reports(&self) -> Vec<MatchReport> {
+    pub(crate) fn reports(&self) -> Vec<MatchReport> {
         let schema = include_str!("../../../../contract/match-report.schema.json");
         let contract = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
         let parse = |line: &str| {
@@ -56,30 +56,29 @@ impl Ran {
 }
 
 /// A directory in which `likeness` runs, with a library of its own.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     directory: TempDir,
 }
 
 impl Sandbox {
-    pub fn new() -> Sandbox {
+    pub(crate) fn new() -> Sandbox {
         Sandbox {
             directory: tempfile::tempdir().unwrap(),
         }
     }
 
     /// With a library of the shared references.
-    pub fn with_library() -> Sandbox {
+    pub(crate) fn with_library() -> Sandbox {
         let sandbox = Sandbox::new();
-        let references = shared("references");
-        sandbox.run(&["add", references.to_str().unwrap()]).ends_in(0);
+        copy_directory(&shared("library"), &sandbox.path("library"));
         sandbox
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
@@ -87,12 +86,12 @@ impl Sandbox {
     }
 
     /// Puts a copy of a shared file here.
-    pub fn copy(&self, from: &str, to: &str) -> PathBuf {
+    pub(crate) fn copy(&self, from: &str, to: &str) -> PathBuf {
         self.write(to, &std::fs::read(shared(from)).unwrap())
     }
 
     /// The program, to be run here.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("likeness"));
         command
             .args(args)
@@ -102,12 +101,12 @@ impl Sandbox {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.command(args).output().unwrap())
     }
 
     /// Identifiers of the library's references.
-    pub fn listed(&self) -> Vec<String> {
+    pub(crate) fn listed(&self) -> Vec<String> {
         let list = self.run(&["list", "--format", "jsonl"]).ends_in(0);
         let identifier = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -118,12 +117,13 @@ impl Sandbox {
 }
 
 /// Seconds of a shared reference.
-pub const LENGTH: f64 = 30.0;
+pub(crate) const LENGTH: f64 = 30.0;
 
 /// A file or directory of the media that all tests share, made at first use:
 /// `references/{one,two,three}.mp3`, `references/film/{alpha,beta}.mp4`, `both.mp4` (alpha's
-/// picture with two's sound), and two works in no library: `stranger.mp3`, `stranger.mp4`.
-pub fn shared(name: &str) -> PathBuf {
+/// picture with two's sound), two works in no library, `stranger.mp3` and `stranger.mp4`, and
+/// `library`, which holds the references.
+pub(crate) fn shared(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(make_shared).join(name)
 }
@@ -147,8 +147,35 @@ fn make_shared() -> PathBuf {
     let sound = directory.join("references/two.mp3");
     media::ffmpeg(
         &directory.join("references/film/alpha.mp4"),
-        &["-i", sound.to_str().unwrap(), "-c:v", "copy", "-c:a", "aac", "-shortest"],
+        &[
+            "-i",
+            sound.to_str().unwrap(),
+            "-c:v",
+            "copy",
+            "-c:a",
+            "aac",
+            "-shortest",
+        ],
         &directory.join("both.mp4"),
     );
+    let _ = std::fs::remove_dir_all(directory.join("library"));
+    let add = Command::new(assert_cmd::cargo::cargo_bin!("likeness"))
+        .args(["add", "--library", "library", "references"])
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    Ran::of(add).ends_in(0);
     directory
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true => copy_directory(&path, &to),
+            false => drop(std::fs::copy(path, to).unwrap()),
+        }
+    }
 }

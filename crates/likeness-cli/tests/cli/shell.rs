@@ -20,7 +20,11 @@ fn completions_and_pages_name_the_commands() {
 #[test]
 fn wrong_usage_is_an_error() {
     let sandbox = Sandbox::new();
-    for args in [["match"].as_slice(), &["unheard-of"], &["add", "--format", "xml", "x"]] {
+    for args in [
+        ["match"].as_slice(),
+        &["unheard-of"],
+        &["add", "--format", "xml", "x"],
+    ] {
         sandbox.run(args).ends_in(2);
     }
     sandbox.run(&["--help"]).ends_in(0);
