@@ -1,0 +1,82 @@
+//! What each query is: one line of `truth.jsonl`.
+
+use crate::corpus::Work;
+use anyhow::{Context, Result};
+use likeness_distort::Truth;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+/// A query and its truth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Query {
+    /// The query's file name.
+    pub(crate) query: String,
+    /// The row of the table that it counts in.
+    pub(crate) row: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) strength: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bar: Option<f64>,
+    /// The work it was cut from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) class: String,
+    /// References that are this work; empty when nothing may be found.
+    #[serde(default)]
+    pub(crate) same_work: Vec<String>,
+    /// Where the source shows, for each medium; empty when nothing may be found.
+    #[serde(default)]
+    pub(crate) truths: Vec<Truth>,
+}
+
+impl Query {
+    pub(crate) fn new(file: &Path, row: &str, source: Option<&Work>, truths: Vec<Truth>) -> Query {
+        Query {
+            query: file_name(file),
+            row: row.to_owned(),
+            family: None,
+            strength: None,
+            bar: None,
+            source: source.map(Work::identifier),
+            class: source.map(|work| work.class.clone()).unwrap_or_default(),
+            same_work: Vec::new(),
+            truths,
+        }
+    }
+}
+
+/// The last part of a path, by which reports and truth are brought together.
+pub(crate) fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Writes one JSON line each.
+pub(crate) fn save<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
+    let what = || format!("writing {}", path.display());
+    let mut writer = BufWriter::new(File::create(path).with_context(what)?);
+    for line in lines {
+        serde_json::to_writer(&mut writer, line).with_context(what)?;
+        writer.write_all(b"\n").with_context(what)?;
+    }
+    writer.flush().with_context(what)
+}
+
+/// Reads one JSON line each.
+pub(crate) fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
+    let mut lines = Vec::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let what = || format!("{} line {}", path.display(), number + 1);
+        let line = line.with_context(what)?;
+        if !line.trim().is_empty() {
+            lines.push(serde_json::from_str(&line).with_context(what)?);
+        }
+    }
+    Ok(lines)
+}
