@@ -7,5 +7,6 @@
 pub mod audio;
 mod found;
 pub mod naming;
+pub mod video;
 
 pub use found::{Found, PictureContext, Surroundings};

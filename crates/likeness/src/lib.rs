@@ -24,8 +24,6 @@ mod extract;
 mod inputs;
 mod library;
 mod matching;
-#[allow(missing_docs, dead_code, unreachable_pub)]
-mod pending;
 mod source;
 mod writer;
 

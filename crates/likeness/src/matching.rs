@@ -1,13 +1,13 @@
 //! From a query's fingerprint to its report.
 
 use crate::extract::ExtractOptions;
-use crate::pending::{VideoMatchConfig, match_video};
 use likeness_core::report::{
     AudioState, Match, MatchReport, REPORT_VERSION, ReportError, Status, VideoState,
 };
 use likeness_core::{Fingerprint, ReferenceId, StreamState};
 use likeness_index::{Store, StoreError};
 use likeness_match::audio::{AudioMatchConfig, match_audio};
+use likeness_match::video::{VideoMatchConfig, match_video};
 use likeness_match::{Found, naming};
 
 /// How queries are matched.

@@ -1,0 +1,254 @@
+//! Where a reference's picture lies in a query's: a transform found by RANSAC (Fischler and
+//! Bolles, 1981) over all keyframes of a window at once.
+//!
+//! Places are in picture heights, so that similarities keep circles round.
+
+use super::candidates::Pair;
+use super::config::VideoMatchConfig;
+use std::collections::HashSet;
+
+/// An affine map from the (possibly mirrored) reference to the query:
+/// `[a x + b y + c, d x + e y + f]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Affine {
+    pub a: f64,
+    pub b: f64,
+    pub c: f64,
+    pub d: f64,
+    pub e: f64,
+    pub f: f64,
+}
+
+impl Affine {
+    pub(super) fn apply(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        [
+            self.a * x + self.b * y + self.c,
+            self.d * x + self.e * y + self.f,
+        ]
+    }
+
+    /// Area of the image of a unit square; negative when the map flips.
+    pub(super) fn determinant(&self) -> f64 {
+        self.a * self.e - self.b * self.d
+    }
+
+    /// The map back; `None` for a degenerate one.
+    pub(super) fn inverse(&self) -> Option<Affine> {
+        let det = self.determinant();
+        if det.abs() < 1e-9 {
+            return None;
+        }
+        let (a, b, d, e) = (self.e / det, -self.b / det, -self.d / det, self.a / det);
+        let (c, f) = (-(a * self.c + b * self.f), -(d * self.c + e * self.f));
+        Some(Affine { a, b, c, d, e, f })
+    }
+
+    /// Clockwise turn in degrees, as the picture is seen.
+    pub(super) fn rotation_degrees(&self) -> f64 {
+        (self.d - self.b).atan2(self.a + self.e).to_degrees()
+    }
+
+    /// The similarity that takes two points to two points.
+    fn through(from: [[f64; 2]; 2], to: [[f64; 2]; 2]) -> Option<Affine> {
+        let (rx, ry) = (from[1][0] - from[0][0], from[1][1] - from[0][1]);
+        let (qx, qy) = (to[1][0] - to[0][0], to[1][1] - to[0][1]);
+        let norm = rx * rx + ry * ry;
+        if norm < 0.01 || qx * qx + qy * qy < 0.0016 {
+            return None;
+        }
+        let (a, d) = ((qx * rx + qy * ry) / norm, (qy * rx - qx * ry) / norm);
+        let mut map = Affine {
+            a,
+            b: -d,
+            c: 0.0,
+            d,
+            e: a,
+            f: 0.0,
+        };
+        let [x, y] = map.apply(from[0]);
+        (map.c, map.f) = (to[0][0] - x, to[0][1] - y);
+        Some(map)
+    }
+
+    /// Whether the map is one that a disguise plausibly makes: no flip (that is asked elsewhere),
+    /// scales of 1/6 to 6, stretched by less than 2.
+    fn plausible(&self) -> bool {
+        let det = self.determinant();
+        let (sx, sy) = (self.a.hypot(self.d), self.b.hypot(self.e));
+        det > 0.0
+            && (1.0 / 6.0..=6.0).contains(&sx)
+            && (1.0 / 6.0..=6.0).contains(&sy)
+            && (0.5..=2.0).contains(&(sx / sy))
+            && det > 0.8 * sx * sy
+    }
+}
+
+/// A transform and what supports it.
+#[derive(Debug, Clone)]
+pub(super) struct Fit {
+    pub map: Affine,
+    /// Pairs that fit the transform.
+    pub inliers: Vec<Pair>,
+    /// Distinct (keyframe, query cell) among them.
+    pub support: usize,
+}
+
+/// The transform that most distinct cells agree on, refined to an affine map where enough do.
+pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Option<Fit> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let mut random = seed | 1;
+    let mut pick = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        pairs[(random % pairs.len() as u64) as usize]
+    };
+    let mut best: Vec<(usize, Affine)> = Vec::new();
+    for _ in 0..config.ransac_rounds {
+        let (p, q) = (pick(), pick());
+        let Some(map) = Affine::through([p.reference, q.reference], [p.query, q.query]) else {
+            continue;
+        };
+        if map.plausible() {
+            let support = support(pairs, &map, 1.5 * config.inlier_distance);
+            let at = best.partition_point(|(s, _)| *s >= support);
+            best.insert(at, (support, map));
+            best.truncate(4);
+        }
+    }
+    best.into_iter()
+        .map(|(_, map)| refine(pairs, map, config))
+        .max_by_key(|fit| fit.support)
+        .filter(|fit| fit.support >= config.min_inliers)
+}
+
+/// Alternates between choosing inliers and least squares.
+fn refine(pairs: &[Pair], mut map: Affine, config: &VideoMatchConfig) -> Fit {
+    for round in 0..5 {
+        let reach = config.inlier_distance * if round < 2 { 2.5 } else { 1.5 };
+        let inliers: Vec<&Pair> = pairs.iter().filter(|p| error(p, &map) < reach).collect();
+        match least_squares(&inliers) {
+            Some(better) if better.plausible() => map = better,
+            _ => break,
+        }
+    }
+    let inliers: Vec<Pair> = pairs
+        .iter()
+        .filter(|p| error(p, &map) < config.inlier_distance)
+        .copied()
+        .collect();
+    let support = distinct(inliers.iter());
+    Fit {
+        map,
+        inliers,
+        support,
+    }
+}
+
+fn error(pair: &Pair, map: &Affine) -> f64 {
+    let [x, y] = map.apply(pair.reference);
+    (x - pair.query[0]).hypot(y - pair.query[1])
+}
+
+fn support(pairs: &[Pair], map: &Affine, reach: f64) -> usize {
+    distinct(pairs.iter().filter(|p| error(p, map) < reach))
+}
+
+fn distinct<'a>(pairs: impl Iterator<Item = &'a Pair>) -> usize {
+    pairs.map(|p| p.cell).collect::<HashSet<u32>>().len()
+}
+
+/// Least squares: an affine map from 12 pairs on that spread in both directions, a similarity from
+/// two on.
+fn least_squares(pairs: &[&Pair]) -> Option<Affine> {
+    let n = pairs.len() as f64;
+    if pairs.len() < 2 {
+        return None;
+    }
+    let mean = |f: &dyn Fn(&Pair) -> f64| pairs.iter().map(|p| f(p)).sum::<f64>() / n;
+    let [mx, my] = [0, 1].map(|i| mean(&|p: &Pair| p.reference[i]));
+    let [mu, mv] = [0, 1].map(|i| mean(&|p: &Pair| p.query[i]));
+    let centred = |f: &dyn Fn(f64, f64, f64, f64) -> f64| {
+        mean(&|p: &Pair| {
+            f(
+                p.reference[0] - mx,
+                p.reference[1] - my,
+                p.query[0] - mu,
+                p.query[1] - mv,
+            )
+        })
+    };
+    let (xx, xy, yy) = (
+        centred(&|x, _, _, _| x * x),
+        centred(&|x, y, _, _| x * y),
+        centred(&|_, y, _, _| y * y),
+    );
+    let (ux, uy) = (centred(&|x, _, u, _| x * u), centred(&|_, y, u, _| y * u));
+    let (vx, vy) = (centred(&|x, _, _, v| x * v), centred(&|_, y, _, v| y * v));
+    let det = xx * yy - xy * xy;
+    let spread = xx.min(yy) > 0.004 && det > 0.1 * xx * yy;
+    let (a, b, d, e) = if pairs.len() >= 12 && spread {
+        let solve = |gx: f64, gy: f64| ((gx * yy - gy * xy) / det, (gy * xx - gx * xy) / det);
+        let ((a, b), (d, e)) = (solve(ux, uy), solve(vx, vy));
+        (a, b, d, e)
+    } else {
+        let norm = xx + yy;
+        if norm < 1e-6 {
+            return None;
+        }
+        let (a, d) = ((ux + vy) / norm, (vx - uy) / norm);
+        (a, -d, d, a)
+    };
+    let map = Affine {
+        a,
+        b,
+        c: 0.0,
+        d,
+        e,
+        f: 0.0,
+    };
+    let [u, v] = map.apply([mx, my]);
+    Some(Affine {
+        c: mu - u,
+        f: mv - v,
+        ..map
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_and_its_inverse_cancel() {
+        let map = Affine {
+            a: 0.5,
+            b: -0.1,
+            c: 0.3,
+            d: 0.12,
+            e: 0.45,
+            f: -0.2,
+        };
+        let [x, y] = map.inverse().unwrap().apply(map.apply([0.7, 0.4]));
+        assert!((x - 0.7).abs() < 1e-12 && (y - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn two_points_fix_a_similarity() {
+        let (sin, cos) = 30f64.to_radians().sin_cos();
+        let truth = Affine {
+            a: 0.5 * cos,
+            b: -0.5 * sin,
+            c: 0.2,
+            d: 0.5 * sin,
+            e: 0.5 * cos,
+            f: 0.1,
+        };
+        let from = [[0.1, 0.2], [1.1, 0.7]];
+        let map = Affine::through(from, from.map(|p| truth.apply(p))).unwrap();
+        assert!((map.rotation_degrees() - 30.0).abs() < 1e-9);
+        assert!((map.determinant() - 0.25).abs() < 1e-12);
+    }
+}

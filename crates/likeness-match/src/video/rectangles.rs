@@ -1,0 +1,249 @@
+//! Which part of the reference can be seen, where it lies, what is drawn over it and around it.
+
+use super::film::Film;
+use super::geometry::Affine;
+use super::timeline::{Line, steps};
+use crate::found::{PictureContext, Surroundings};
+use likeness_core::video::Thumbnails;
+use likeness_core::{Rect, VideoFingerprint};
+
+/// Correlation below which a pixel that changes shows something else.
+const FOREIGN: f64 = 0.25;
+/// Share of an edge row that must show the reference for the row to belong to it.
+const EDGE_SHARE: f64 = 0.35;
+/// Mean change of a query pixel from picture to picture above which its surroundings move.
+const MOVING: f64 = 2.0;
+
+/// The measured picture of a match.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture {
+    /// Visible part of the reference (not mirrored coordinates).
+    pub reference: Rect,
+    /// Where it lies in the query.
+    pub query: Rect,
+    pub context: PictureContext,
+}
+
+/// Evidence of each reference pixel: `Some(true)` shows the reference, `Some(false)` something
+/// else, `None` unknown because nothing changes there.
+fn evidence(
+    query: &Film,
+    reference: &Film,
+    visible: &[bool],
+    line: Line,
+    span: (f64, f64),
+) -> Vec<Option<bool>> {
+    let size = query.size;
+    let (mut qq, mut rr, mut qr) = (vec![0f64; size], vec![0f64; size], vec![0f64; size]);
+    for (i, j) in steps(query, reference, line, span) {
+        for (p, (&q, &r)) in query
+            .picture(i)
+            .iter()
+            .zip(reference.picture(j))
+            .enumerate()
+        {
+            let (q, r) = (f64::from(q), f64::from(r));
+            qq[p] += q * q;
+            rr[p] += r * r;
+            qr[p] += q * r;
+        }
+    }
+    let mean = rr.iter().sum::<f64>() / size as f64;
+    (0..size)
+        .map(|p| {
+            if !visible[p] {
+                return Some(false);
+            }
+            let quiet = rr[p] < 0.1 * mean;
+            (!quiet).then(|| qr[p] > FOREIGN * (qq[p] * rr[p]).sqrt())
+        })
+        .collect()
+}
+
+/// Measures the picture of a match from films that were detrended.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn measure(
+    films: (&Film, &Film),
+    visible: &[bool],
+    map: &Affine,
+    mirrored: bool,
+    line: Line,
+    span: (f64, f64),
+    reference: &VideoFingerprint,
+    query: &VideoFingerprint,
+) -> Picture {
+    let evidence = evidence(films.0, films.1, visible, line, span);
+    let thumbs = &reference.thumbnails;
+    let cells = trim(&evidence, thumbs.width, thumbs.height);
+    let seen = sharpen(cells, thumbs, map, reference.aspect, query.aspect);
+    let query_rect = image(seen, map, reference.aspect, query.aspect).intersection(&Rect::FULL);
+    let covered = covered(&evidence, thumbs.width, cells);
+    let surroundings = surroundings(&query.thumbnails, query_rect, span);
+    let reference_rect = if mirrored {
+        Rect::new(1.0 - seen.x1, seen.y0, 1.0 - seen.x0, seen.y1)
+    } else {
+        seen
+    };
+    Picture {
+        reference: reference_rect,
+        query: query_rect,
+        context: PictureContext {
+            surroundings,
+            covered,
+        },
+    }
+}
+
+/// Bounds `[x0, y0, x1, y1]` in pixels of the part whose edges show the reference.
+fn trim(evidence: &[Option<bool>], width: usize, height: usize) -> [usize; 4] {
+    let mut bounds = [0, 0, width, height];
+    // An edge goes when most of what changes on it is foreign.
+    let foreign = |pixels: &mut dyn Iterator<Item = usize>| {
+        let (mut ours, mut others) = (0usize, 0usize);
+        for p in pixels {
+            match evidence[p] {
+                Some(true) => ours += 1,
+                Some(false) => others += 1,
+                None => {}
+            }
+        }
+        others > 0 && (ours as f64) < EDGE_SHARE * (ours + others) as f64
+    };
+    loop {
+        let [x0, y0, x1, y1] = bounds;
+        if x1 - x0 <= 2 || y1 - y0 <= 2 {
+            return bounds;
+        }
+        let before = bounds;
+        if foreign(&mut (x0..x1).map(|x| y0 * width + x)) {
+            bounds[1] += 1;
+        }
+        if foreign(&mut (x0..x1).map(|x| (y1 - 1) * width + x)) {
+            bounds[3] -= 1;
+        }
+        if foreign(&mut (y0..y1).map(|y| y * width + x0)) {
+            bounds[0] += 1;
+        }
+        if foreign(&mut (y0..y1).map(|y| y * width + x1 - 1)) {
+            bounds[2] -= 1;
+        }
+        if bounds == before {
+            return bounds;
+        }
+    }
+}
+
+/// Pixel bounds as fractions; an edge that the query's own edge cuts is placed exactly there.
+fn sharpen(
+    cells: [usize; 4],
+    thumbs: &Thumbnails,
+    map: &Affine,
+    aspect: f64,
+    query_aspect: f64,
+) -> Rect {
+    let (w, h) = (thumbs.width as f64, thumbs.height as f64);
+    let rect = Rect::new(
+        cells[0] as f64 / w,
+        cells[1] as f64 / h,
+        cells[2] as f64 / w,
+        cells[3] as f64 / h,
+    );
+    let Some(back) = map.inverse() else {
+        return rect;
+    };
+    let corners = [
+        [0.0, 0.0],
+        [query_aspect, 0.0],
+        [0.0, 1.0],
+        [query_aspect, 1.0],
+    ]
+    .map(|p| back.apply(p));
+    let limit = bounds(corners.map(|[x, y]| [x / aspect, y]));
+    let snap = |edge: f64, limit: f64, step: f64| {
+        if limit > 0.0 && limit < 1.0 && (edge - limit).abs() < 1.5 * step {
+            limit
+        } else {
+            edge
+        }
+    };
+    Rect::new(
+        snap(rect.x0, limit.x0, 1.0 / w),
+        snap(rect.y0, limit.y0, 1.0 / h),
+        snap(rect.x1, limit.x1, 1.0 / w),
+        snap(rect.y1, limit.y1, 1.0 / h),
+    )
+}
+
+fn bounds(points: [[f64; 2]; 4]) -> Rect {
+    let fold = |axis: usize, f: fn(f64, f64) -> f64| {
+        points.iter().map(|p| p[axis]).fold(points[0][axis], f)
+    };
+    Rect::new(
+        fold(0, f64::min),
+        fold(1, f64::min),
+        fold(0, f64::max),
+        fold(1, f64::max),
+    )
+}
+
+/// The query rectangle around a reference rectangle.
+fn image(rect: Rect, map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
+    let corners = [
+        [rect.x0, rect.y0],
+        [rect.x1, rect.y0],
+        [rect.x0, rect.y1],
+        [rect.x1, rect.y1],
+    ];
+    bounds(
+        corners
+            .map(|[x, y]| map.apply([x * aspect, y]))
+            .map(|[x, y]| [x / query_aspect, y]),
+    )
+}
+
+/// Share of the changing pixels inside the bounds, and their neighbours, that show something else.
+fn covered(evidence: &[Option<bool>], width: usize, [x0, y0, x1, y1]: [usize; 4]) -> f64 {
+    let (mut ours, mut others) = (0usize, 0usize);
+    for y in y0..y1 {
+        for x in x0..x1 {
+            match evidence[y * width + x] {
+                Some(true) => ours += 1,
+                Some(false) => others += 1,
+                None => {}
+            }
+        }
+    }
+    others as f64 / (ours + others).max(1) as f64
+}
+
+fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundings {
+    if rect.area() > 0.94 {
+        return Surroundings::None;
+    }
+    let rate = f64::from(thumbs.rate);
+    let first = (span.0 * rate).max(0.0) as usize;
+    let last = ((span.1 * rate) as usize).min(thumbs.len().saturating_sub(1));
+    let outside = |i: usize| {
+        let x = ((i % thumbs.width) as f64 + 0.5) / thumbs.width as f64;
+        let y = ((i / thumbs.width) as f64 + 0.5) / thumbs.height as f64;
+        let margin = 1.5 / thumbs.height as f64;
+        x < rect.x0 - margin || x > rect.x1 + margin || y < rect.y0 - margin || y > rect.y1 + margin
+    };
+    let pixels: Vec<usize> = (0..thumbs.width * thumbs.height)
+        .filter(|&i| outside(i))
+        .collect();
+    let mut change = 0u64;
+    for t in first..last {
+        let (now, next) = (thumbs.picture(t), thumbs.picture(t + 1));
+        change += pixels
+            .iter()
+            .map(|&p| u64::from(now[p].abs_diff(next[p])))
+            .sum::<u64>();
+    }
+    let count = pixels.len() * last.saturating_sub(first);
+    if count > 0 && change as f64 / count as f64 > MOVING {
+        Surroundings::Moving
+    } else {
+        Surroundings::Static
+    }
+}
