@@ -41,6 +41,12 @@ pub struct AudioConfig {
     pub sparse_frames: usize,
     /// Least height of a peak, in octaves of power (3 dB).
     pub min_height: f32,
+    /// Ticks on each side within which peaks are ranked by strength.
+    pub rank_ticks: u32,
+    /// Peaks of one surface that a query keeps within that span.
+    pub dense_peaks: usize,
+    /// Peaks of one surface that a reference keeps within that span.
+    pub sparse_peaks: usize,
     /// Frames that a row of the grid averages.
     pub grid_frames: usize,
     /// Bins on each side of the mean against which the grid's values stand out.
@@ -86,6 +92,9 @@ impl Default for AudioConfig {
             sparse_bins: 9,
             sparse_frames: 10,
             min_height: 1.0,
+            rank_ticks: 345,
+            dense_peaks: 60,
+            sparse_peaks: 26,
             grid_frames: 8,
             grid_contrast: 18,
             reference_reach: Reach {

@@ -14,6 +14,9 @@ pub(crate) struct PeakPicker {
     dense: (usize, usize),
     sparse: (usize, usize),
     min_height: f32,
+    span: u32,
+    sparse_peaks: usize,
+    dense_peaks: usize,
     rows: VecDeque<Vec<f32>>,
     /// Number of the row `rows[0]`.
     first: usize,
@@ -28,6 +31,9 @@ impl PeakPicker {
             dense: (config.dense_frames, config.dense_bins),
             sparse: (config.sparse_frames, config.sparse_bins),
             min_height: config.min_height,
+            span: config.rank_ticks,
+            sparse_peaks: config.sparse_peaks,
+            dense_peaks: config.dense_peaks,
             rows: VecDeque::new(),
             first: 0,
             next: 0,
@@ -52,13 +58,19 @@ impl PeakPicker {
         }
     }
 
-    /// All peaks, ordered.
+    /// The peaks that stand out enough, ordered.
     pub(crate) fn finish(mut self) -> Vec<Peak> {
         while self.next < self.first + self.rows.len() {
             self.search();
         }
         self.peaks.sort_unstable();
-        self.peaks
+        let sparse = strongest(&self.peaks, self.span, self.sparse_peaks, |p| p.sparse);
+        let dense = strongest(&self.peaks, self.span, self.dense_peaks, |_| true);
+        let chosen = self.peaks.iter().zip(sparse).zip(dense);
+        chosen
+            .filter(|((_, sparse), dense)| *sparse || *dense)
+            .map(|((&peak, sparse), _)| Peak { sparse, ..peak })
+            .collect()
     }
 
     fn search(&mut self) {
@@ -113,6 +125,39 @@ impl PeakPicker {
             sparse,
         }
     }
+}
+
+/// Whether each peak is eligible and among the `count` strongest eligible ones within `span` ticks
+/// around it. Ranks do not change with volume and little with noise; thresholds do.
+fn strongest(
+    peaks: &[Peak],
+    span: u32,
+    count: usize,
+    eligible: impl Fn(&Peak) -> bool,
+) -> Vec<bool> {
+    let (mut from, mut to) = (0, 0);
+    let mut chosen = Vec::with_capacity(peaks.len());
+    for (i, peak) in peaks.iter().enumerate() {
+        while peaks[from].time + span < peak.time {
+            from += 1;
+        }
+        while to < peaks.len() && peaks[to].time <= peak.time.saturating_add(span) {
+            to += 1;
+        }
+        let stronger = |(j, other): (usize, &Peak)| {
+            let stronger = other.strength > peak.strength;
+            (stronger || other.strength == peak.strength && from + j < i) && eligible(other)
+        };
+        let rank = || {
+            peaks[from..to]
+                .iter()
+                .enumerate()
+                .filter(|&p| stronger(p))
+                .count()
+        };
+        chosen.push(eligible(peak) && rank() < count);
+    }
+    chosen
 }
 
 /// Where the parabola through three equidistant values, the middle one the highest, peaks:

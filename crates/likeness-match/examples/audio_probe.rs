@@ -10,7 +10,7 @@ use likeness_core::{
     AudioFingerprint, Density, Posting, PostingSpace, ReferenceId, StreamState, VideoFingerprint,
 };
 use likeness_index::{Store, StoreError};
-use likeness_match::audio::{AudioMatchConfig, Verified, examine};
+use likeness_match::audio::{Audible, AudioMatchConfig, examine};
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Query<'_> {
     }
 
     /// Errors of speed (relative), pitch (semitones) and offset (seconds).
-    fn errors(&self, v: &Verified) -> [f64; 3] {
+    fn errors(&self, v: &Audible) -> [f64; 3] {
         let middle = (v.window.start + v.window.end) / 2.0;
         let expected = self.there + (middle - self.here) * self.speed;
         [
@@ -172,13 +172,7 @@ fn main() {
         }
         let row = table.entry(query.row).or_default();
         row.queries += 1;
-        let mut best: BTreeMap<u32, &Verified> = BTreeMap::new();
-        for v in &all {
-            let entry = best.entry(v.reference.0).or_insert(v);
-            if v.evidence.total > entry.evidence.total {
-                *entry = v;
-            }
-        }
+        let best: BTreeMap<u32, &Audible> = all.iter().map(|(r, s)| (r.0, &s[0])).collect();
         for (&reference, v) in &best {
             if Some(reference) == query.reference {
                 row.right.push((v.evidence.total, query.errors(v)));

@@ -34,6 +34,16 @@ pub struct AudioMatchConfig {
     pub peak_seconds: f64,
     /// Distance in semitones at which a peak counts as found again.
     pub peak_semitones: f64,
+    /// Evidence, natural log of a likelihood ratio, from which a window is grown to a segment.
+    pub seed: f64,
+    /// Seconds by which a segment is extended at each end before it is fitted again.
+    pub growth: f64,
+    /// Resolution of a segment's ends.
+    pub end_resolution: f64,
+    /// Evidence against the reference that a segment may bridge.
+    pub gap_evidence: f64,
+    /// Shortest segment.
+    pub min_segment: f64,
     /// Evidence, natural log of a likelihood ratio, at which a match is accepted (score 0.5).
     pub threshold: f64,
 }
@@ -56,6 +66,11 @@ impl Default for AudioMatchConfig {
             max_per_reference: 4,
             peak_seconds: 0.025,
             peak_semitones: 0.2,
+            seed: 15.0,
+            growth: 10.0,
+            end_resolution: 0.25,
+            gap_evidence: 30.0,
+            min_segment: 2.0,
             threshold: 60.0,
         }
     }

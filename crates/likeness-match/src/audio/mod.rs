@@ -5,6 +5,7 @@ mod candidates;
 mod config;
 mod fit;
 mod hypotheses;
+mod segments;
 mod verify;
 mod view;
 
@@ -21,10 +22,16 @@ use std::collections::BTreeMap;
 use view::QueryView;
 
 /// A transform on a window of the query, with its evidence.
+struct Verified {
+    reference: ReferenceId,
+    window: Window,
+    transform: Transform,
+    evidence: Evidence,
+}
+
+/// A stretch of the query in which a reference is heard, with its evidence.
 #[derive(Debug, Clone, Copy)]
-pub struct Verified {
-    /// The reference.
-    pub reference: ReferenceId,
+pub struct Audible {
     /// The stretch of the query.
     pub window: Window,
     /// How it maps onto the reference.
@@ -42,50 +49,16 @@ pub fn match_audio(
     store: &dyn Store,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    let mut best: BTreeMap<ReferenceId, Verified> = BTreeMap::new();
-    for verified in examine(query, store, config)? {
-        let entry = best.entry(verified.reference).or_insert(verified);
-        if verified.evidence.total > entry.evidence.total {
-            *entry = verified;
-        }
-    }
-    let mut found: Vec<Found> = best
-        .into_values()
-        .filter(|v| v.evidence.total >= config.threshold)
-        .map(|v| found(&v, config))
+    let mut found: Vec<Found> = examine(query, store, config)?
+        .into_iter()
+        .filter_map(|(reference, segments)| found(reference, &segments, config))
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     Ok(found)
 }
 
-fn found(verified: &Verified, config: &AudioMatchConfig) -> Found {
-    let score = verified.evidence.total / (verified.evidence.total + config.threshold);
-    let transform = verified.transform;
-    let segment = Segment {
-        query_start: verified.window.start,
-        query_end: verified.window.end,
-        reference_start: transform.to_reference(verified.window.start),
-        reference_end: transform.to_reference(verified.window.end),
-        speed: transform.speed,
-        score,
-        pitch_semitones: Some(transform.pitch),
-        mirrored: None,
-        rotation_degrees: None,
-        reference_rect: None,
-        query_rect: None,
-    };
-    Found {
-        reference: verified.reference,
-        media: Media::Audio,
-        score,
-        false_positive_probability: None,
-        segments: vec![segment],
-        picture: None,
-    }
-}
-
-/// Every hypothesis of every window, fitted and verified, accepted or not: what thresholds are
-/// calibrated on.
+/// Every reference that a query's sound may hold, with its segments, best first, accepted or not:
+/// what thresholds are calibrated on.
 ///
 /// # Errors
 /// What the store could not read.
@@ -93,28 +66,92 @@ pub fn examine(
     query: &AudioFingerprint,
     store: &dyn Store,
     config: &AudioMatchConfig,
-) -> Result<Vec<Verified>, StoreError> {
+) -> Result<Vec<(ReferenceId, Vec<Audible>)>, StoreError> {
     let view = QueryView::new(query);
-    let mut all = Vec::new();
+    let mut seeds: BTreeMap<ReferenceId, Vec<Verified>> = BTreeMap::new();
     for window in windows(query.duration, config.window) {
-        let hits = candidates::look_up(query, window, store, config)?;
-        for hypothesis in hypotheses::vote(&hits, window, config) {
-            let Some(reference) = store.audio(hypothesis.reference)? else {
-                continue;
-            };
-            let fitted = fit::fit(&hypothesis, &view, &reference, window, config);
-            if let Some(transform) = fitted {
-                let window = verify::overlap(&transform, &reference, window);
-                all.push(Verified {
-                    reference: hypothesis.reference,
-                    window,
-                    evidence: verify::verify(&transform, &view, &reference, window, config),
-                    transform,
-                });
+        for verified in examine_window(&view, window, store, config)? {
+            if verified.evidence.total >= config.seed {
+                seeds.entry(verified.reference).or_default().push(verified);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for (id, windows) in seeds {
+        if let Some(reference) = store.audio(id)? {
+            let segments = segments::segments(windows, &view, &reference, config);
+            if !segments.is_empty() {
+                all.push((id, segments));
             }
         }
     }
     Ok(all)
+}
+
+/// Every hypothesis of a window, fitted and verified.
+fn examine_window(
+    query: &QueryView<'_>,
+    window: Window,
+    store: &dyn Store,
+    config: &AudioMatchConfig,
+) -> Result<Vec<Verified>, StoreError> {
+    let hits = candidates::look_up(query.fingerprint(), window, store, config)?;
+    let mut all = Vec::new();
+    for hypothesis in hypotheses::vote(&hits, window, config) {
+        let Some(reference) = store.audio(hypothesis.reference)? else {
+            continue;
+        };
+        if let Some(transform) = fit::fit(&hypothesis, query, &reference, window, config) {
+            let window = verify::overlap(&transform, &reference, window);
+            all.push(Verified {
+                reference: hypothesis.reference,
+                window,
+                evidence: verify::verify(&transform, query, &reference, window, config),
+                transform,
+            });
+        }
+    }
+    Ok(all)
+}
+
+fn score(evidence: &Evidence, config: &AudioMatchConfig) -> f64 {
+    let total = evidence.total.max(0.0);
+    total / (total + config.threshold)
+}
+
+/// The report of a reference, if any of its segments is accepted.
+fn found(reference: ReferenceId, segments: &[Audible], config: &AudioMatchConfig) -> Option<Found> {
+    let accepted = segments
+        .iter()
+        .filter(|s| s.evidence.total >= config.threshold);
+    let mut segments: Vec<Segment> = accepted.map(|s| segment(s, config)).collect();
+    let score = segments.first()?.score;
+    segments.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
+    Some(Found {
+        reference,
+        media: Media::Audio,
+        score,
+        false_positive_probability: None,
+        segments,
+        picture: None,
+    })
+}
+
+fn segment(audible: &Audible, config: &AudioMatchConfig) -> Segment {
+    let (window, transform) = (audible.window, audible.transform);
+    Segment {
+        query_start: window.start,
+        query_end: window.end,
+        reference_start: transform.to_reference(window.start).max(0.0),
+        reference_end: transform.to_reference(window.end),
+        speed: transform.speed,
+        score: score(&audible.evidence, config),
+        pitch_semitones: Some(transform.pitch),
+        mirrored: None,
+        rotation_degrees: None,
+        reference_rect: None,
+        query_rect: None,
+    }
 }
 
 /// Windows of at most `length` that cover the query, each overlapping the next by half.

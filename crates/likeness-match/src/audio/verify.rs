@@ -32,18 +32,27 @@ pub struct Recovery {
     pub expected: usize,
     /// Of those, peaks that are.
     pub found: usize,
-    /// Share found when shifted in time.
+    /// Share found when shifted in time: the most of the decoys.
     pub by_time: f64,
-    /// Share found when shifted in pitch.
+    /// Share found when shifted in pitch: the most of the decoys.
     pub by_pitch: f64,
 }
 
 impl Recovery {
+    /// Share of the peaks that are found again.
+    pub fn share(&self) -> f64 {
+        self.found as f64 / self.expected.max(1) as f64
+    }
+
+    /// Share that chance finds, cautiously: what the decoys found, and a little more.
+    pub fn chance(&self) -> f64 {
+        (self.by_time.max(self.by_pitch) + 0.02).min(0.9)
+    }
+
     /// Natural log of the likelihood ratio of the found share against chance.
     pub fn log_ratio(&self) -> f64 {
         let n = self.expected as f64;
-        let share = self.found as f64 / n.max(1.0);
-        let chance = (self.by_time.max(self.by_pitch) + 0.02).min(0.98);
+        let (share, chance) = (self.share(), self.chance());
         if share <= chance {
             return 0.0;
         }
@@ -142,22 +151,23 @@ fn recover(
     let seconds = config.peak_seconds;
     let reach = config.peak_semitones * STEPS_PER_SEMITONE;
     let mut recovery = Recovery::default();
-    let (mut by_time, mut by_pitch) = (0, 0);
+    let (mut by_time, mut by_pitch) = ([0usize; TIME_DECOYS.len()], [0usize; PITCH_DECOYS.len()]);
     for (time, steps) in projected(surface, transform, reference, window) {
         recovery.expected += 1;
         recovery.found += usize::from(query.has(surface, time, steps, seconds, reach));
-        for share in TIME_DECOYS {
+        for (count, share) in by_time.iter_mut().zip(TIME_DECOYS) {
             let shifted = window.start + (time - window.start + share * length) % length;
-            by_time += usize::from(query.has(surface, shifted, steps, seconds, reach));
+            *count += usize::from(query.has(surface, shifted, steps, seconds, reach));
         }
-        for semitones in PITCH_DECOYS {
+        for (count, semitones) in by_pitch.iter_mut().zip(PITCH_DECOYS) {
             let shifted = steps + semitones * STEPS_PER_SEMITONE;
-            by_pitch += usize::from(query.has(surface, time, shifted, seconds, reach));
+            *count += usize::from(query.has(surface, time, shifted, seconds, reach));
         }
     }
-    let trials = (recovery.expected * TIME_DECOYS.len()).max(1) as f64;
-    recovery.by_time = by_time as f64 / trials;
-    recovery.by_pitch = by_pitch as f64 / trials;
+    let most = |counts: &[usize]| counts.iter().copied().max().unwrap_or(0) as f64;
+    let trials = recovery.expected.max(1) as f64;
+    recovery.by_time = most(&by_time) / trials;
+    recovery.by_pitch = most(&by_pitch) / trials;
     recovery
 }
 

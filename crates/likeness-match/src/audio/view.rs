@@ -37,6 +37,16 @@ impl<'a> QueryView<'a> {
         }
     }
 
+    /// The fingerprint.
+    pub(super) fn fingerprint(&self) -> &AudioFingerprint {
+        self.fingerprint
+    }
+
+    /// Seconds of sound.
+    pub(super) fn duration(&self) -> f64 {
+        self.fingerprint.duration
+    }
+
     /// Calls `sink` with every peak within `seconds` of `time` and `steps` of `frequency` (steps).
     pub(super) fn near(
         &self,
