@@ -7,7 +7,8 @@ use thiserror::Error;
 /// Why a library could not be opened or changed. Every message names the path.
 #[derive(Debug, Error)]
 pub enum LibraryError {
-    /// Nothing lies at the path.
+    /// Nothing lies at the path, or an empty directory, or what a writer that was killed left
+    /// before its first state.
     #[error("{}: there is no library here", path.display())]
     Missing {
         /// The library.

@@ -100,7 +100,10 @@ impl Manifest {
         let file = manifest_path(library);
         let bytes = match fs::read(&file) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(LibraryError::NotALibrary { path });
+                return Err(match is_unborn(library) {
+                    true => LibraryError::Missing { path },
+                    false => LibraryError::NotALibrary { path },
+                });
             }
             other => other.map_err(|e| io_error(&file, e))?,
         };
@@ -202,6 +205,16 @@ impl Manifest {
         }
         decode_body(body.get(MAGIC.len() + 4..).ok_or(WireError::Truncated)?)
     }
+}
+
+/// Whether a directory holds at most what a writer makes before its first manifest.
+fn is_unborn(library: &Path) -> bool {
+    let Ok(files) = fs::read_dir(library) else {
+        return false;
+    };
+    let ours = ["runs", "lock", "manifest.tmp"];
+    let mut names = files.map(|file| file.map(|f| f.file_name()));
+    names.all(|name| name.is_ok_and(|name| ours.iter().any(|own| name == *own)))
 }
 
 fn decode_body(bytes: &[u8]) -> Result<Manifest, WireError> {

@@ -43,7 +43,6 @@ pub struct IndexWriter {
 
 impl IndexWriter {
     /// Opens a library for writing, and creates it where nothing or an empty directory is.
-    /// Removes what an interrupted writer left behind.
     ///
     /// # Errors
     /// Another writer, something else at the path, other extractors, a newer format, damage.
@@ -51,19 +50,14 @@ impl IndexWriter {
         library: &Path,
         extractors: &Extractors,
     ) -> Result<IndexWriter, LibraryError> {
-        let writer = match Manifest::read(library) {
-            Err(LibraryError::Missing { .. }) => IndexWriter::create(library, extractors)?,
-            Err(LibraryError::NotALibrary { .. }) if is_unborn(library) => {
-                IndexWriter::create(library, extractors)?
-            }
-            Err(error) => return Err(error),
-            Ok(_) => IndexWriter::open(library, extractors)?,
-        };
-        writer.remove_orphans()?;
-        Ok(writer)
+        match Manifest::read(library) {
+            Err(LibraryError::Missing { .. }) => IndexWriter::create(library, extractors),
+            Err(error) => Err(error),
+            Ok(_) => IndexWriter::open(library, extractors),
+        }
     }
 
-    /// Opens an existing library for writing.
+    /// Opens an existing library for writing. Removes what an interrupted writer left behind.
     ///
     /// # Errors
     /// Another writer, no library, other extractors, a newer format, damage.
@@ -101,6 +95,7 @@ impl IndexWriter {
             _lock: lock,
         };
         entries.into_iter().for_each(|entry| writer.remember(entry));
+        writer.remove_orphans()?;
         Ok(writer)
     }
 
@@ -343,14 +338,4 @@ fn bury(tombstones: &mut Vec<u32>, dead: Vec<u32>) {
     tombstones.extend(dead);
     tombstones.sort_unstable();
     tombstones.dedup();
-}
-
-/// Whether a directory holds at most what a writer makes before its first manifest.
-fn is_unborn(library: &Path) -> bool {
-    let Ok(files) = fs::read_dir(library) else {
-        return false;
-    };
-    let ours = ["runs", "lock", "manifest.tmp"];
-    let mut names = files.map(|file| file.map(|f| f.file_name()));
-    names.all(|name| name.is_ok_and(|name| ours.iter().any(|own| name == *own)))
 }

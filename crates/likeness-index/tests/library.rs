@@ -163,7 +163,7 @@ fn what_is_no_library_is_named() {
     assert!(matches!(read("missing"), LibraryError::Missing { .. }));
     assert!(matches!(read("file"), LibraryError::NotADirectory { .. }));
     assert!(matches!(read("photos"), LibraryError::NotALibrary { .. }));
-    assert!(matches!(read("empty"), LibraryError::NotALibrary { .. }));
+    assert!(matches!(read("empty"), LibraryError::Missing { .. }));
     assert!(matches!(
         read("newer"),
         LibraryError::NewerVersion { found: 2, .. }
