@@ -56,14 +56,6 @@ fn initialise() {
     ONCE.call_once(|| ffmpeg::log::set_level(ffmpeg::log::Level::Quiet));
 }
 
-/// What reading a packet gave.
-pub(crate) enum Next {
-    /// A packet of the stream.
-    Packet,
-    /// The end of the file.
-    End,
-}
-
 /// A media file open for demuxing.
 pub(crate) struct Source {
     pub(crate) input: Input,
@@ -72,11 +64,15 @@ pub(crate) struct Source {
     /// Packets that the demuxer or the decoder could not use.
     pub(crate) corrupt: u64,
     /// Why reading stopped before the end of the file.
-    pub(crate) read_error: Option<String>,
+    read_error: Option<String>,
     /// Why bytes are known to be missing.
     cut: Option<String>,
-    /// Latest end of any packet read, seconds from the origin.
-    pub(crate) packets_end: f64,
+    /// Packets of the decoded stream.
+    packets: u64,
+    /// End of the decoded stream's last packet, seconds from the origin.
+    pub(crate) stream_end: f64,
+    /// Latest end of any packet read, of whichever stream.
+    packets_end: f64,
     consecutive_errors: u32,
 }
 
@@ -116,6 +112,8 @@ impl Source {
             corrupt: 0,
             read_error: None,
             cut: riff_cut(&head, size),
+            packets: 0,
+            stream_end: 0.0,
             packets_end: 0.0,
             consecutive_errors: 0,
         };
@@ -223,25 +221,40 @@ impl Source {
         }
     }
 
-    /// Reads the next packet of stream `index`. Broken ones are skipped and counted.
-    pub(crate) fn read(
+    /// Gives the decoder the next packet of stream `index`; `false` once it was told the end.
+    pub(crate) fn feed(
         &mut self,
+        decoder: &mut ffmpeg::decoder::Opened,
         index: usize,
         origin: f64,
-        packet: &mut Packet,
-    ) -> Result<Next, MediaError> {
+    ) -> Result<bool, MediaError> {
+        let Some(packet) = self.next_packet(index, origin)? else {
+            // A decoder that failed before may refuse; then there is nothing more to come.
+            let _ = decoder.send_eof();
+            return Ok(false);
+        };
+        self.packets += 1;
+        // An empty packet means "as before", but the decoder would take it for the end.
+        if packet.size() > 0 && decoder.send_packet(&packet).is_err() {
+            self.corrupt += 1;
+        }
+        Ok(true)
+    }
+
+    /// The next packet of stream `index`, `None` at the end. Broken ones are skipped and counted.
+    fn next_packet(&mut self, index: usize, origin: f64) -> Result<Option<Packet>, MediaError> {
         loop {
             self.watch.check(&self.path)?;
-            *packet = Packet::empty();
+            let mut packet = Packet::empty();
             match packet.read(&mut self.input) {
                 Ok(()) => {
                     self.consecutive_errors = 0;
-                    self.note_end(packet, origin);
+                    self.note_end(&packet, index, origin);
                     if packet.stream() == index {
-                        return Ok(Next::Packet);
+                        return Ok(Some(packet));
                     }
                 }
-                Err(ffmpeg::Error::Eof) => return Ok(Next::End),
+                Err(ffmpeg::Error::Eof) => return Ok(None),
                 Err(ffmpeg::Error::Exit) => return Err(self.watch.error(&self.path)),
                 Err(ffmpeg::Error::InvalidData)
                     if self.consecutive_errors < MAX_CONSECUTIVE_ERRORS =>
@@ -251,7 +264,7 @@ impl Source {
                 }
                 Err(e) => {
                     self.read_error = Some(format!("reading stopped: {e}"));
-                    return Ok(Next::End);
+                    return Ok(None);
                 }
             }
         }
@@ -278,14 +291,18 @@ impl Source {
         Ok(false)
     }
 
-    fn note_end(&mut self, packet: &Packet, origin: f64) {
+    fn note_end(&mut self, packet: &Packet, index: usize, origin: f64) {
         let Some(stream) = self.input.stream(packet.stream()) else {
             return;
         };
         let time = packet.pts().or(packet.dts());
         let end = time.map(|t| t.saturating_add(packet.duration().max(0)));
         if let Some(end) = end.and_then(|t| seconds(t, stream.time_base())) {
-            self.packets_end = self.packets_end.max(end - origin);
+            let end = end - origin;
+            self.packets_end = self.packets_end.max(end);
+            if packet.stream() == index {
+                self.stream_end = end;
+            }
         }
     }
 
@@ -305,8 +322,8 @@ impl Source {
     }
 
     /// The error for a stream of which nothing was decoded.
-    pub(crate) fn nothing(&self, stream: &'static str, packets: u64) -> MediaError {
-        if packets > 0 || self.corrupt > 0 {
+    pub(crate) fn nothing(&self, stream: &'static str) -> MediaError {
+        if self.packets > 0 || self.corrupt > 0 {
             return MediaError::undecodable(&self.path, stream, "every packet is broken");
         }
         MediaError::ZeroLength {
@@ -324,12 +341,13 @@ impl Source {
             return Some(cut.clone());
         }
         let declared = self.declared(index)?;
-        let end = match self.declared_by_stream(index) {
-            Some(_) => end,
-            // The container's length is that of its longest stream.
-            None => end.max(self.packets_end),
-        };
-        truncation(end, declared)
+        let readable = self.stream_end.min(declared);
+        if self.corrupt > 0 && truncation(end, readable).is_some() {
+            return Some(format!("the stream is broken after {end:.1} s"));
+        }
+        // Packets that repeat the last picture yield no frame. Without a length of its own, the
+        // stream may be shorter than the container's longest one.
+        truncation(end.max(self.packets_end), declared)
     }
 }
 

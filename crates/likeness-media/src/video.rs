@@ -1,14 +1,14 @@
 //! Pictures: any file to upright luma frames, on the file's clock.
 
 use crate::clock::Clock;
-use crate::input::{Next, Source, seconds};
+use crate::input::{Source, seconds};
 use crate::luma::LumaExtractor;
 use crate::orientation::Orientation;
 use crate::still::{self, Still};
 use crate::{Backend, DecodeOptions, Decoded, Limits, MediaError};
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec::threading;
-use ffmpeg_next::{Dictionary, Packet, Rational, Stream, frame, media};
+use ffmpeg_next::{Dictionary, Rational, Stream, frame, media};
 use likeness_core::LumaFrame;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -41,28 +41,23 @@ pub(crate) fn decode(
     let origin = source.origin();
     let mut decoder = Decoder::open(&source, index, origin, options)?;
     source.select(index);
-    let mut packet = Packet::empty();
-    let mut packets = 0_u64;
     while !decoder.stopped {
-        let end = matches!(source.read(index, origin, &mut packet)?, Next::End);
-        let sent = match end {
-            true => decoder.inner.send_eof(),
-            false => decoder.inner.send_packet(&packet),
-        };
-        packets += u64::from(!end);
-        if !end && sent.is_err() {
-            source.corrupt += 1;
-        }
+        let more = source.feed(&mut decoder.inner, index, origin)?;
         decoder.drain(&mut source, limits, sink)?;
-        if end {
+        if !more {
             decoder.emit_held(None, &mut source, limits, sink)?;
             break;
         }
     }
     if decoder.frames == 0 && !decoder.stopped {
-        return Err(source.nothing("video", packets));
+        return Err(source.nothing("video"));
     }
-    let duration = decoder.end;
+    let mut duration = decoder.end;
+    let tail = source.stream_end - duration;
+    if source.corrupt == 0 && !decoder.stopped && tail > 0.0 && tail <= limits.max_gap_s {
+        // The last picture stands as long as the packets say.
+        duration = source.stream_end;
+    }
     let complete = decoder.stopped || source.is_still();
     let truncated = (!complete).then(|| source.truncation(index, duration));
     Ok(Decoded {

@@ -3,10 +3,10 @@
 use super::Sink;
 use super::mix::mix_frame;
 use super::timeline::Timeline;
-use crate::input::{Next, Source, seconds};
+use crate::input::{Source, seconds};
 use crate::{Backend, DecodeOptions, Decoded, MediaError};
 use ffmpeg_next as ffmpeg;
-use ffmpeg_next::{Packet, Rational, frame, media};
+use ffmpeg_next::{Rational, frame, media};
 use std::path::Path;
 
 /// Decodes the best audio stream.
@@ -28,20 +28,10 @@ pub(crate) fn decode(
     source.select(index);
     let watch = source.watch.clone();
     let mut timeline = Timeline::new(path, sample_rate, limits, &watch, sink);
-    let mut packet = Packet::empty();
-    let mut packets = 0_u64;
     while !timeline.stopped() {
-        let end = matches!(source.read(index, origin, &mut packet)?, Next::End);
-        let sent = match end {
-            true => decoder.inner.send_eof(),
-            false => decoder.inner.send_packet(&packet),
-        };
-        packets += u64::from(!end);
-        if !end && sent.is_err() {
-            source.corrupt += 1;
-        }
+        let more = source.feed(&mut decoder.inner, index, origin)?;
         decoder.drain(&mut source, &mut timeline)?;
-        if end {
+        if !more {
             decoder.emit_held(None, &mut timeline)?;
             break;
         }
@@ -50,7 +40,7 @@ pub(crate) fn decode(
     let decoded = timeline.decoded();
     let duration = timeline.finish()?;
     if decoded == 0 && !stopped {
-        return Err(source.nothing("audio", packets));
+        return Err(source.nothing("audio"));
     }
     let truncated = (!stopped).then(|| source.truncation(index, duration));
     Ok(Decoded {

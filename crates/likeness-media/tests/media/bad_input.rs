@@ -272,18 +272,20 @@ fn an_mp4_without_its_index_says_so() {
 #[test]
 fn broken_pictures() {
     let files = Files::new();
-    for name in ["a.jpg", "a.png"] {
-        let source = "-f lavfi -i testsrc2=size=320x240:d=1 -frames:v 1";
-        let bytes = std::fs::read(files.make(source, name)).unwrap();
-        let cut = files.write(&format!("half-{name}"), &bytes[..bytes.len() / 2]);
-        let (seen, result) = watch_with(&cut, &DecodeOptions::default());
-        assert_eq!(seen.len(), 1, "{name}");
-        assert!(result.unwrap().truncated.is_some(), "{name}");
-        check(
-            &files.write(&format!("stub-{name}"), &bytes[..20]),
-            "no_audio",
-            "undecodable",
-        );
+    let source = "-f lavfi -i testsrc2=size=320x240:d=1 -frames:v 1";
+    let jpeg = std::fs::read(files.make(source, "a.jpg")).unwrap();
+    let png = std::fs::read(files.make(source, "a.png")).unwrap();
+    // Half a JPEG picture can be shown.
+    let half = files.write("half.jpg", &jpeg[..jpeg.len() / 2]);
+    let (seen, result) = watch_with(&half, &DecodeOptions::default());
+    assert_eq!(seen.len(), 1);
+    assert!(result.unwrap().truncated.is_some());
+    for (name, bytes) in [
+        ("half.png", &png[..png.len() / 2]),
+        ("stub.png", &png[..20]),
+        ("stub.jpg", &jpeg[..20]),
+    ] {
+        check(&files.write(name, bytes), "no_audio", "undecodable");
     }
 }
 

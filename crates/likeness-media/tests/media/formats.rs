@@ -1,6 +1,6 @@
 //! Every container with every codec that it commonly carries.
 
-use crate::support::{Files, LENGTH, ONSET, listen, loud_from, watch};
+use crate::support::{Files, LENGTH, ONSET, Seen, listen, loud_from, watch};
 use likeness_media::{Backend, probe};
 
 /// `delay`: seconds of encoder delay that the format does not record, or not exactly.
@@ -16,16 +16,16 @@ fn check_film(name: &str, arguments: &str, codecs: (&str, &str), delay: f64) {
     );
 
     let (seen, video) = watch(&path);
-    assert_eq!(seen.len(), 75, "{name} {arguments}: frames");
+    // Theora stores nothing for a picture that repeats.
+    if codecs.0 == "theora" {
+        assert!(seen.len() > 2, "{name}: {} frames", seen.len());
+    } else {
+        assert_eq!(seen.len(), 75, "{name} {arguments}: frames");
+        check_steps(name, &seen);
+    }
     assert_eq!(video.corrupt_packets, 0, "{name}");
     assert!((video.duration - LENGTH).abs() < 0.1, "{name}: {video:?}");
     assert!(seen[0].corners[0] > 200 && seen[0].corners[1..].iter().all(|c| *c < 150));
-    for pair in seen.windows(2) {
-        let step = pair[1].time - pair[0].time;
-        // FFmpeg leaves the second frame of an AVI file empty.
-        let most = if name.ends_with("avi") { 0.081 } else { 0.0421 };
-        assert!((0.0379..most).contains(&step), "{name} {arguments}: {step}");
-    }
     let white = seen.iter().find(|s| s.is_white()).unwrap().time;
     assert!(
         (white - ONSET).abs() < 0.06,
@@ -46,6 +46,19 @@ fn check_film(name: &str, arguments: &str, codecs: (&str, &str), delay: f64) {
         (early..delay + 0.004).contains(&lag),
         "{name} {arguments}: sound lags by {lag}"
     );
+}
+
+fn check_steps(name: &str, seen: &[Seen]) {
+    // FFmpeg leaves the second frame of an AVI file empty.
+    let most = if name.ends_with("avi") { 0.081 } else { 0.0421 };
+    for pair in seen.windows(2) {
+        let step = pair[1].time - pair[0].time;
+        assert!(
+            (0.0379..most).contains(&step),
+            "{name}: {step} at {}",
+            pair[0].time
+        );
+    }
 }
 
 #[test]

@@ -269,6 +269,18 @@ fn cover_art_is_not_video() {
     }
 }
 
+/// Theora and AVI repeat a picture by an empty packet.
+#[test]
+fn repeated_pictures_do_not_end_the_film() {
+    let files = Files::new();
+    let path = files.make("PICTURE -c:v libtheora", "a.ogv");
+    let (seen, decoded) = watch(&path);
+    let white = seen.iter().find(|s| s.is_white()).unwrap().time;
+    assert!((white - 2.0).abs() < 0.041, "white at {white}");
+    assert!((decoded.duration - 3.0).abs() < 0.041, "{decoded:?}");
+    assert_eq!(decoded.truncated, None);
+}
+
 #[test]
 fn a_clip_of_one_frame() {
     let files = Files::new();
