@@ -141,5 +141,6 @@ fn killing_the_writer_loses_nothing() {
             assert!(expected.model.is_empty());
         }
     }
-    assert!(expected.model.len() > 100, "{}", expected.model.len());
+    // Even on a busy machine it got somewhere between the kills.
+    assert!(expected.model.len() > 20, "{}", expected.model.len());
 }
