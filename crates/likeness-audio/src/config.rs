@@ -101,13 +101,13 @@ impl Default for AudioConfig {
                 min_ticks: 34,
                 max_ticks: 345,
                 max_interval: 360,
-                targets: 4,
+                targets: 3,
             },
             query_reach: Reach {
                 min_ticks: 24,
                 max_ticks: 492,
                 max_interval: 364,
-                targets: 8,
+                targets: 6,
             },
         }
     }

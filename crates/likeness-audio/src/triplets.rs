@@ -101,48 +101,59 @@ pub fn probes(
     }
 }
 
-/// What a posting carries besides its time: 11 bits frequency, 9 bits length, 3 + 3 bits the
-/// intervals' places inside their cells, 4 bits the ratio's place inside its cell.
+/// Ticks in a unit of a posting's time.
+pub const POSTING_TICKS: u32 = 8;
+/// Frequency steps in a unit of a posting's frequency.
+const POSTING_STEPS: u16 = 4;
+
+/// What a posting carries besides its time, in as few bits as the first guess at a transform
+/// needs (what is exact comes from the fingerprint): the anchor's frequency (9 bits); and the
+/// places inside their cells of the intervals (2 + 2 bits), the ratio (2 bits) and the length
+/// (4 bits).
 pub fn payload(triplet: &Triplet) -> u64 {
     let at = triplet.coordinates();
-    let place = |steps: i16| (i32::from(steps).rem_euclid(INTERVAL_CELL)) as u64;
-    let ratio = ((at[2] - at[2].floor()) * 16.0) as u64;
-    u64::from(triplet.frequency)
-        | u64::from(triplet.gaps[1].min(511)) << 11
-        | place(triplet.intervals[0]) << 20
-        | place(triplet.intervals[1]) << 23
-        | ratio.min(15) << 26
+    let place = |i: usize, parts: f32| ((at[i] - at[i].floor()) * parts).min(parts - 1.0) as u64;
+    place(0, 4.0)
+        | place(1, 4.0) << 2
+        | place(2, 4.0) << 4
+        | place(3, 16.0) << 6
+        | u64::from(triplet.frequency / POSTING_STEPS) << 10
 }
 
-/// What a posting says about the reference's triplet.
+/// What a posting says about the reference's triplet, each value in the middle of its range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stored {
     /// The anchor's frequency, steps.
-    pub frequency: u16,
+    pub frequency: f32,
     /// Ticks from the anchor to the second target.
-    pub length: u16,
+    pub length: f32,
     /// Steps from the anchor up to both targets.
-    pub intervals: [i16; 2],
+    pub intervals: [f32; 2],
     /// First gap over second gap.
     pub ratio: f32,
+    /// The anchor's time, ticks.
+    pub time: u32,
 }
 
 impl Stored {
     /// Reads a posting. Anything can come from a file: the values are bounded, not checked.
     pub fn new(posting: &Posting) -> Stored {
         let (term, payload) = (posting.term, posting.payload);
-        let interval = |cell: u64, place: u64| {
-            ((cell & 127) as i32 - INTERVAL_BIAS) as i16 * INTERVAL_CELL as i16 + (place & 7) as i16
+        let at = |cell: u64, bits: u32, place: u64, parts: u64| {
+            let cell = (cell & ((1 << bits) - 1)) as f32;
+            cell + ((place % parts) as f32 + 0.5) / parts as f32
         };
-        let ratio = (term >> 6 & 15) as f32 + ((payload >> 26 & 15) as f32 + 0.5) / 16.0;
+        let interval = |cell: f32| (cell - INTERVAL_BIAS as f32) * INTERVAL_CELL as f32;
+        let frequency = (payload >> 10 & 0x1ff) as f32 + 0.5;
         Stored {
-            frequency: (payload & 0x7ff) as u16,
-            length: (payload >> 11 & 511) as u16,
+            frequency: frequency * f32::from(POSTING_STEPS),
+            length: (at(term >> 1, 5, payload >> 6, 16) / LENGTH_CELLS_PER_OCTAVE).exp2(),
             intervals: [
-                interval(term >> 17, payload >> 20),
-                interval(term >> 10, payload >> 23),
+                interval(at(term >> 17, 7, payload, 4)),
+                interval(at(term >> 10, 7, payload >> 2, 4)),
             ],
-            ratio: ratio / RATIO_CELLS as f32,
+            ratio: at(term >> 6, 4, payload >> 4, 4) / RATIO_CELLS as f32,
+            time: posting.time.saturating_mul(POSTING_TICKS),
         }
     }
 }
@@ -189,7 +200,7 @@ fn form(anchor: &Peak, first: &Peak, second: &Peak) -> Option<Triplet> {
 
 /// What a library stores for a reference, in the [`likeness_core::PostingSpace::AudioLandmark`]
 /// space. Dense peaks of a dense fingerprint are left out. A posting's time is the anchor's, in
-/// ticks.
+/// units of [`POSTING_TICKS`].
 pub fn postings(fingerprint: &AudioFingerprint, reference: ReferenceId) -> Vec<Posting> {
     let reach = AudioConfig::default().reference_reach;
     let mut postings = Vec::new();
@@ -200,11 +211,70 @@ pub fn postings(fingerprint: &AudioFingerprint, reference: ReferenceId) -> Vec<P
             postings.push(Posting {
                 term: term(surface, &triplet),
                 reference,
-                time: triplet.time,
+                time: triplet.time / POSTING_TICKS,
                 payload: payload(&triplet),
             });
         });
     }
     postings.sort_unstable();
     postings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn triplet() -> impl Strategy<Value = Triplet> {
+        let intervals = (-360..=360i16, -360..=360i16);
+        (0..2_000_000u32, 0..1296u16, intervals, 34..300u16, 8..45u16).prop_map(
+            |(time, frequency, intervals, first, more)| Triplet {
+                time,
+                frequency,
+                intervals: [intervals.0, intervals.1],
+                gaps: [first, first + more],
+            },
+        )
+    }
+
+    fn stored(triplet: &Triplet) -> (u64, Stored) {
+        let posting = Posting {
+            term: term(Surface::Partial, triplet),
+            reference: ReferenceId(0),
+            time: triplet.time / POSTING_TICKS,
+            payload: payload(triplet),
+        };
+        (posting.term, Stored::new(&posting))
+    }
+
+    proptest! {
+        #[test]
+        fn a_posting_says_what_was_stored(t in triplet()) {
+            let (_, s) = stored(&t);
+            prop_assert!((s.frequency - f32::from(t.frequency)).abs() <= 2.0);
+            prop_assert!((s.length / f32::from(t.gaps[1])).ln().abs() < 0.012);
+            prop_assert!((s.intervals[0] - f32::from(t.intervals[0])).abs() <= 1.0);
+            prop_assert!((s.intervals[1] - f32::from(t.intervals[1])).abs() <= 1.0);
+            let ratio = f32::from(t.gaps[0]) / f32::from(t.gaps[1]);
+            prop_assert!((s.ratio - ratio).abs() < 0.011);
+            prop_assert!(s.time.abs_diff(t.time) < POSTING_TICKS);
+        }
+
+        #[test]
+        fn a_disguised_triplet_probes_the_term(t in triplet(), speed in 0.72..1.39f32, up in -140..140i16) {
+            let gaps = t.gaps.map(|g| (f32::from(g) / speed).round() as u16);
+            let moved = Triplet { frequency: t.frequency.saturating_add_signed(up), gaps, ..t };
+            let tolerance = Tolerance { steps: 4.0, ticks: 7.0, speed: 1.45 };
+            let wanted = term(Surface::Onset, &t);
+            let mut found = false;
+            probes(Surface::Onset, &moved, &tolerance, &mut |term| found |= term == wanted);
+            prop_assert!(found);
+        }
+
+        #[test]
+        fn any_posting_can_be_read(term: u64, payload: u64, time: u32) {
+            let s = Stored::new(&Posting { term, reference: ReferenceId(1), time, payload });
+            prop_assert!(s.length.is_finite() && s.length >= 1.0);
+        }
+    }
 }

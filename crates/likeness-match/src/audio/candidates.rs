@@ -4,7 +4,7 @@ use super::config::AudioMatchConfig;
 use likeness_audio::AudioConfig;
 use likeness_audio::triplets::{Stored, Tolerance, Triplet, probes, triplets};
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, Surface, TICKS_PER_SECOND};
-use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId};
+use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
 use likeness_index::{Store, StoreError};
 
 /// A stretch of the query, seconds.
@@ -67,7 +67,7 @@ pub(super) fn look_up(
         let stored = Stored::new(&posting);
         for &(_, triplet) in asking {
             let triplet = &triplets[triplet as usize];
-            if let Some(hit) = meet(triplet, &stored, &posting, term, window, config) {
+            if let Some(hit) = meet(triplet, &stored, posting.reference, term, window, config) {
                 hits.push(hit);
             }
         }
@@ -118,12 +118,12 @@ pub(super) fn within(peaks: &[Peak], window: Window) -> &[Peak] {
 fn meet(
     triplet: &Triplet,
     stored: &Stored,
-    posting: &Posting,
+    reference: ReferenceId,
     term: usize,
     window: Window,
     config: &AudioMatchConfig,
 ) -> Option<Hit> {
-    let apart = |i: usize| f32::from((triplet.intervals[i] - stored.intervals[i]).abs());
+    let apart = |i: usize| (f32::from(triplet.intervals[i]) - stored.intervals[i]).abs();
     if apart(0) > config.interval_tolerance || apart(1) > config.interval_tolerance {
         return None;
     }
@@ -141,9 +141,9 @@ fn meet(
         return None;
     }
     let time = f64::from(triplet.time) / TICKS_PER_SECOND;
-    let there = f64::from(posting.time) / TICKS_PER_SECOND;
+    let there = f64::from(stored.time) / TICKS_PER_SECOND;
     Some(Hit {
-        reference: posting.reference,
+        reference,
         time: time as f32,
         log_speed: speed.ln() as f32,
         pitch: pitch as f32,
