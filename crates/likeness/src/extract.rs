@@ -111,6 +111,12 @@ impl<F> Pass<F> {
         }
     }
 
+    /// A stream that fails while the other one serves.
+    fn failed(error: &MediaError) -> Pass<F> {
+        tracing::warn!("{error}");
+        Pass::without(StreamState::Undecodable)
+    }
+
     fn of(state: StreamState<F>, decoded: Decoded) -> Pass<F> {
         Pass {
             state,
@@ -186,15 +192,10 @@ fn combine(
     audio: Result<Pass<AudioFingerprint>, MediaError>,
     video: Result<Pass<VideoFingerprint>, MediaError>,
 ) -> Result<Extracted, FingerprintError> {
-    let useful = |duration: f64| duration > 0.0;
     let (audio, video) = match (audio, video) {
         (Ok(audio), Ok(video)) => (audio, video),
-        (Ok(audio), Err(_)) if useful(audio.duration) => {
-            (audio, Pass::without(StreamState::Undecodable))
-        }
-        (Err(_), Ok(video)) if useful(video.duration) => {
-            (Pass::without(StreamState::Undecodable), video)
-        }
+        (Ok(audio), Err(error)) if audio.duration > 0.0 => (audio, Pass::failed(&error)),
+        (Err(error), Ok(video)) if video.duration > 0.0 => (Pass::failed(&error), video),
         (Err(error), _) | (_, Err(error)) => return Err(error.into()),
     };
     Ok(Extracted {

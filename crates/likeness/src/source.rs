@@ -3,7 +3,6 @@
 use crate::extract::{self, ExtractOptions, Extracted, Progress};
 use likeness_core::{ContentHash, Density, Fingerprint, StreamState, WireError};
 use likeness_media::{MediaError, MediaInfo};
-use likeness_video::VideoConfig;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -61,6 +60,8 @@ impl FingerprintError {
 pub struct Source {
     path: PathBuf,
     kind: Kind,
+    /// Once it is known: reading a film twice takes its time.
+    content: Option<ContentHash>,
 }
 
 #[derive(Debug)]
@@ -82,6 +83,7 @@ impl Source {
         Ok(Source {
             path: path.to_owned(),
             kind,
+            content: None,
         })
     }
 
@@ -102,11 +104,14 @@ impl Source {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn content(&self) -> Result<ContentHash, FingerprintError> {
-        match &self.kind {
-            Kind::Media(_) => hash_file(&self.path),
-            Kind::Fingerprint(fingerprint) => Ok(fingerprint.content),
-        }
+    pub fn content(&mut self) -> Result<ContentHash, FingerprintError> {
+        let content = match (&self.kind, self.content) {
+            (_, Some(known)) => known,
+            (Kind::Media(_), None) => hash_file(&self.path)?,
+            (Kind::Fingerprint(fingerprint), None) => fingerprint.content,
+        };
+        self.content = Some(content);
+        Ok(content)
     }
 
     /// Makes the fingerprint.
@@ -114,15 +119,15 @@ impl Source {
     /// # Errors
     /// Nothing could be decoded, or a sparse fingerprint is asked to be dense.
     pub fn fingerprint(
-        self,
+        mut self,
         density: Density,
         options: &ExtractOptions,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Extracted, FingerprintError> {
+        let content = self.content()?;
         match self.kind {
             Kind::Fingerprint(fingerprint) => ready(*fingerprint, &self.path, density, options),
             Kind::Media(info) => {
-                let content = hash_file(&self.path)?;
                 extract::media(&self.path, content, &info, density, options, progress)
             }
         }
@@ -179,23 +184,12 @@ fn read_fingerprint(path: &Path) -> Result<Option<Fingerprint>, FingerprintError
         let path = path.to_owned();
         return Err(FingerprintError::TooLarge { path });
     }
-    match Fingerprint::decode(&bytes).and_then(comparable) {
+    match Fingerprint::decode(&bytes) {
         Ok(fingerprint) => Ok(Some(fingerprint)),
         Err(source) => Err(FingerprintError::Fingerprint {
             path: path.to_owned(),
             source,
         }),
-    }
-}
-
-/// Refuses a picture's fingerprint that was made with other settings; a sound's is refused when it
-/// is decoded.
-fn comparable(fingerprint: Fingerprint) -> Result<Fingerprint, WireError> {
-    match fingerprint.video.analysed() {
-        Some(video) if video.config != VideoConfig::DEFAULT.hash() => {
-            Err(WireError::OtherExtractor("video"))
-        }
-        _ => Ok(fingerprint),
     }
 }
 

@@ -419,7 +419,7 @@ impl Batch<'_> {
         {
             return self.same_name(input, first);
         }
-        let source = Source::open(path)?;
+        let mut source = Source::open(path)?;
         if source.is_still() {
             return match named {
                 true => Err(AddError::StillImage { path: path.clone() }),

@@ -308,7 +308,10 @@ fn a_fingerprint_file_stands_for_its_media() {
     fs::write(place.at("song.print"), dense(&song).encode()).unwrap();
     assert_eq!(place.add(&[place.at("song.print")]).0.added, 1);
     // It is the content of the media file that counts.
-    assert_eq!(place.add(&[song.clone()]).1, ["there song.wav song.print"]);
+    assert_eq!(
+        place.add(std::slice::from_ref(&song)).1,
+        ["there song.wav song.print"]
+    );
 
     write_wav(&place.at("query.wav"), &tune(5, 8.0, 15.0));
     fs::write(
@@ -343,7 +346,7 @@ fn a_fingerprint_file_stands_for_its_media() {
 fn a_truncated_file_is_used_and_still_an_error() {
     let place = Place::new();
     let song = place.tune("song.wav", 7);
-    place.add(&[song.clone()]);
+    place.add(std::slice::from_ref(&song));
     let bytes = fs::read(&song).unwrap();
     fs::write(place.at("cut.wav"), &bytes[..bytes.len() / 2]).unwrap();
     let report = place.matches(&place.at("cut.wav"));
