@@ -14,8 +14,6 @@ pub(crate) struct Corner {
     pub(crate) y: u16,
     /// Smaller eigenvalue of the structure tensor.
     pub(crate) response: f32,
-    /// Rank among the corners of its cell, 0 the strongest.
-    pub(crate) rank: u8,
 }
 
 /// Finds corners; keeps its buffers.
@@ -29,41 +27,52 @@ pub(crate) struct CornerFinder {
 }
 
 impl CornerFinder {
-    /// Appends the corners of `luma` to `out`: local maxima of the response over 3x3 pixels at
-    /// least `margin` from the border and at least `threshold` strong, the `per_cell` strongest of
-    /// each square cell of `cell` pixels.
+    /// The corners of `luma`: local maxima of the response over 3x3 pixels at least `margin` from
+    /// the border and at least `threshold` strong. First the strongest of each cell of a grid of
+    /// `grid` (columns, rows), strongest first, then the second of each cell, and so on; `limit` at
+    /// most. So a busy part of the picture cannot take the whole quota, and a shorter list is the
+    /// start of a longer one.
     pub(crate) fn find(
         &mut self,
         luma: &Luma,
         margin: usize,
         threshold: f32,
-        cell: usize,
-        per_cell: usize,
-        out: &mut Vec<Corner>,
-    ) {
+        grid: (usize, usize),
+        limit: usize,
+    ) -> Vec<Corner> {
         let (w, h) = (luma.width, luma.height);
         if w <= 2 * margin || h <= 2 * margin {
-            return;
+            return Vec::new();
         }
         self.respond(luma);
-        let mut best: Vec<Corner> = Vec::with_capacity(per_cell + 1);
-        for top in (margin..h - margin).step_by(cell) {
-            for left in (margin..w - margin).step_by(cell) {
-                best.clear();
-                for y in top..(top + cell).min(h - margin) {
-                    for x in left..(left + cell).min(w - margin) {
-                        let response = self.response[y * w + x];
-                        if response >= threshold && self.is_maximum(x, y, w) {
-                            insert(&mut best, x, y, response, per_cell);
-                        }
-                    }
+        let mut cells: Vec<Vec<Corner>> = vec![Vec::new(); grid.0 * grid.1];
+        for y in margin..h - margin {
+            let row = (y - margin) * grid.1 / (h - 2 * margin);
+            for x in margin..w - margin {
+                let response = self.response[y * w + x];
+                if response >= threshold && self.is_maximum(x, y, w) {
+                    let column = (x - margin) * grid.0 / (w - 2 * margin);
+                    cells[row * grid.0 + column].push(Corner {
+                        x: x as u16,
+                        y: y as u16,
+                        response,
+                    });
                 }
-                for (rank, corner) in best.iter_mut().enumerate() {
-                    corner.rank = rank as u8;
-                }
-                out.extend_from_slice(&best);
             }
         }
+        let mut ranked = Vec::new();
+        for cell in &mut cells {
+            cell.sort_unstable_by(|a, b| {
+                b.response.total_cmp(&a.response).then((a.y, a.x).cmp(&(b.y, b.x)))
+            });
+            cell.truncate(limit);
+            ranked.extend(cell.iter().copied().enumerate());
+        }
+        ranked.sort_unstable_by(|(m, a), (n, b)| {
+            (m.cmp(n)).then(b.response.total_cmp(&a.response)).then((a.y, a.x).cmp(&(b.y, b.x)))
+        });
+        ranked.truncate(limit);
+        ranked.into_iter().map(|(_, corner)| corner).collect()
     }
 
     fn is_maximum(&self, x: usize, y: usize, w: usize) -> bool {
@@ -122,21 +131,5 @@ impl CornerFinder {
                 out[x] = (a + c - root) / 50.0;
             }
         }
-    }
-}
-
-fn insert(best: &mut Vec<Corner>, x: usize, y: usize, response: f32, limit: usize) {
-    let at = best.partition_point(|c| c.response >= response);
-    if at < limit {
-        best.insert(
-            at,
-            Corner {
-                x: x as u16,
-                y: y as u16,
-                response,
-                rank: 0,
-            },
-        );
-        best.truncate(limit);
     }
 }

@@ -1,4 +1,4 @@
-//! 256-bit steered binary descriptors.
+//! 128-bit steered binary descriptors.
 //!
 //! Each bit compares two smoothed pixels of the patch, turned by the patch's own angle (Rublee et
 //! al., "ORB", 2011). Comparisons make it blind to brightness and contrast. The second half of the
@@ -6,18 +6,14 @@
 //! picture is this one with its halves swapped, and a mirrored copy needs no second extraction.
 
 use crate::luma::Luma;
+use likeness_core::video::{ANGLE_STEPS, Descriptor};
 use std::sync::LazyLock;
 
 /// Pixels that a descriptor looks at around its corner, in every direction.
 pub(crate) const PATCH_RADIUS: usize = 15;
-/// Angles are rounded to this many steps of a full turn.
-pub const ANGLE_STEPS: usize = 64;
 const CENTROID_RADIUS: i32 = 13;
-const TESTS: usize = 256;
+pub(crate) const TESTS: usize = 128;
 const REACH: f64 = 14.0;
-
-/// A descriptor: bit `i` is test `i`.
-pub type Descriptor = [u64; 4];
 
 type Pattern = [[i8; 4]; TESTS];
 
@@ -47,27 +43,27 @@ pub(crate) fn orientation(luma: &Luma, x: usize, y: usize) -> u8 {
     ((turns * ANGLE_STEPS as f32).round() as i32).rem_euclid(ANGLE_STEPS as i32) as u8
 }
 
-/// The descriptor of the patch around a corner whose angle step is `angle`. `smooth` is the
-/// smoothed level; the corner lies at least [`PATCH_RADIUS`] from its border.
-pub(crate) fn describe(smooth: &Luma, x: usize, y: usize, angle: u8) -> Descriptor {
+/// The descriptor of the patch around a corner whose angle step is `angle`, and how far apart the
+/// two sides of each test were. `smooth` is the smoothed level; the corner lies at least
+/// [`PATCH_RADIUS`] from its border.
+pub(crate) fn describe(smooth: &Luma, x: usize, y: usize, angle: u8) -> (Descriptor, [u8; TESTS]) {
     let pattern = &PATTERNS[usize::from(angle)];
     let width = smooth.width as i32;
     let centre = y as i32 * width + x as i32;
-    let mut bits = [0u64; 4];
-    for (word, tests) in bits.iter_mut().zip(pattern.chunks_exact(64)) {
-        for (bit, &[ax, ay, bx, by]) in tests.iter().enumerate() {
-            let a = smooth.data[(centre + i32::from(ay) * width + i32::from(ax)) as usize];
-            let b = smooth.data[(centre + i32::from(by) * width + i32::from(bx)) as usize];
-            *word |= u64::from(a < b) << bit;
-        }
+    let mut bits = [0u64; 2];
+    let mut margins = [0; TESTS];
+    for (i, (&[ax, ay, bx, by], margin)) in pattern.iter().zip(&mut margins).enumerate() {
+        let a = smooth.data[(centre + i32::from(ay) * width + i32::from(ax)) as usize];
+        let b = smooth.data[(centre + i32::from(by) * width + i32::from(bx)) as usize];
+        bits[i / 64] |= u64::from(a < b) << (i % 64);
+        *margin = a.abs_diff(b);
     }
-    bits
+    (bits, margins)
 }
 
 /// The descriptor that the mirrored picture has at the mirrored place.
-pub fn mirrored(descriptor: Descriptor) -> Descriptor {
-    let [a, b, c, d] = descriptor;
-    [c, d, a, b]
+pub fn mirrored([a, b]: Descriptor) -> Descriptor {
+    [b, a]
 }
 
 /// The angle step that a corner has in the mirrored picture.
@@ -146,8 +142,8 @@ mod tests {
             let there = orientation(&flipped, 63 - x, y);
             assert_eq!(mirrored_angle(angle), there);
             assert_eq!(
-                mirrored(describe(&plain, x, y, angle)),
-                describe(&flipped, 63 - x, y, there)
+                mirrored(describe(&plain, x, y, angle).0),
+                describe(&flipped, 63 - x, y, there).0
             );
         }
     }
@@ -159,6 +155,9 @@ mod tests {
         dimmed.data.iter_mut().for_each(|v| *v = *v / 2 * 2);
         let mut brighter = dimmed.clone();
         brighter.data.iter_mut().for_each(|v| *v = *v / 2 + 60);
-        assert_eq!(describe(&dimmed, 20, 20, 5), describe(&brighter, 20, 20, 5));
+        assert_eq!(
+            describe(&dimmed, 20, 20, 5).0,
+            describe(&brighter, 20, 20, 5).0
+        );
     }
 }

@@ -1,85 +1,84 @@
 //! Luma frames in, video fingerprint out.
 
-use crate::config::VideoConfig;
-use crate::keypoints::KeypointFinder;
-use crate::luma::{AreaScaler, Luma};
-use likeness_core::video::{Keyframe, THUMB_HEIGHT, THUMB_WIDTH, Thumbnails};
+use crate::corners::CornerFinder;
+use crate::keypoints;
+use crate::luma::BlockMean;
+use crate::pyramid::{Base, BaseScaler};
+use likeness_core::video::{Keyframe, Thumbnails, VideoConfig};
 use likeness_core::{Density, LumaFrame, StreamState, VideoFingerprint};
 use rayon::prelude::*;
 
-/// Working pictures that wait for their keypoints; a batch is shared out over threads.
+/// Frames that wait for their keypoints; a batch is shared out over threads.
 const BATCH: usize = 16;
 /// A grid time is served by the first frame at most this much before it, seconds.
 const EARLY: f64 = 0.02;
 /// No film is longer; what timestamps claim beyond is not believed.
-const MAX_SLOTS: u32 = 1 << 20;
+const MAX_SECONDS: f64 = 5e5;
 
 /// Turns a stream of frames into a fingerprint. Memory grows with the fingerprint only.
 #[derive(Debug)]
 pub struct VideoExtractor {
     config: VideoConfig,
     density: Density,
-    scaler: AreaScaler,
-    /// Width and height of working pictures and the shown aspect; fixed by the first frame.
-    size: Option<(usize, usize, f64)>,
-    pending: Vec<(u32, f64, Luma)>,
+    /// Shown width over height; fixed by the first frame.
+    aspect: Option<f64>,
+    scaler: BaseScaler,
+    pending: Vec<(u32, f64, Base)>,
     next_slot: u32,
     keyframes: Vec<Keyframe>,
-    thumb: Luma,
-    thumbs: Vec<u8>,
-    textured: usize,
+    mean: BlockMean,
+    thumbnails: Thumbnails,
+    textured: bool,
     end: f64,
 }
 
 impl VideoExtractor {
     /// An extractor with the default configuration.
     pub fn new(density: Density) -> VideoExtractor {
+        let (width, height) = Thumbnails::QUERY;
         VideoExtractor {
             config: VideoConfig::DEFAULT,
             density,
-            scaler: AreaScaler::default(),
-            size: None,
+            aspect: None,
+            scaler: BaseScaler::default(),
             pending: Vec::new(),
             next_slot: 0,
             keyframes: Vec::new(),
-            thumb: Luma::new(2 * THUMB_WIDTH, 2 * THUMB_HEIGHT),
-            thumbs: Vec::new(),
-            textured: 0,
+            mean: BlockMean::new(width, height),
+            thumbnails: Thumbnails::new(),
+            textured: false,
             end: 0.0,
         }
     }
 
     /// Takes the next frame; times must not decrease.
     pub fn push(&mut self, frame: LumaFrame<'_>) {
+        if !(0.0..MAX_SECONDS).contains(&frame.time) {
+            return;
+        }
         self.end = self.end.max(frame.time);
-        self.push_thumbnails(&frame);
+        self.push_thumbnail(&frame);
         self.push_keyframe(&frame);
     }
 
     /// What the frames amounted to.
     pub fn finish(mut self) -> StreamState<VideoFingerprint> {
         self.flush();
-        let Some((_, _, aspect)) = self.size else {
+        if !self.mean.is_empty() {
+            self.close_thumbnail();
+        }
+        let Some(aspect) = self.aspect.filter(|_| self.end >= self.config.min_duration) else {
             return StreamState::TooShort;
         };
-        let duration = self.end;
-        if duration < self.config.min_duration {
-            return StreamState::TooShort;
-        }
-        if self.textured == 0 {
+        if !self.textured {
             return StreamState::Empty;
         }
         let dense = VideoFingerprint {
-            config: self.config.hash(),
-            duration,
+            duration: self.end,
             aspect,
+            density: Density::Query,
             keyframes: self.keyframes,
-            thumbnails: Thumbnails {
-                rate: self.config.thumbnail_rate,
-                width: self.thumb.width,
-                height: self.thumb.height,
-                luma: self.thumbs,
-            },
+            thumbnails: self.thumbnails,
         };
         StreamState::Analysed(match self.density {
             Density::Query => dense,
@@ -87,68 +86,59 @@ impl VideoExtractor {
         })
     }
 
-    /// Fills the grid of thumbnails up to this frame: times that passed without a frame show the
-    /// frame before.
-    fn push_thumbnails(&mut self, frame: &LumaFrame<'_>) {
-        let size = self.thumb.data.len();
+    /// Adds the frame to the thumbnail of its time; steps without a frame repeat the one before.
+    fn push_thumbnail(&mut self, frame: &LumaFrame<'_>) {
         let rate = f64::from(self.config.thumbnail_rate);
-        let due = ((frame.time + EARLY) * rate).floor() as usize + 1;
-        let due = due.min(MAX_SLOTS as usize * 4);
-        let have = self.thumbs.len() / size;
-        if due <= have {
-            return;
+        let index = ((frame.time + EARLY) * rate) as usize;
+        if index > self.thumbnails.len() && !self.mean.is_empty() {
+            self.close_thumbnail();
         }
-        for _ in have + 1..due {
-            self.thumbs.extend_from_slice(&self.thumb.data);
-        }
-        self.scaler.scale(frame, &mut self.thumb);
-        self.thumbs.extend_from_slice(&self.thumb.data);
-        self.textured += usize::from(deviation(&self.thumb.data) >= self.config.blank_deviation);
+        self.thumbnails.repeat_last_until(index);
+        self.mean.add(frame);
+    }
+
+    fn close_thumbnail(&mut self) {
+        let picture = self.thumbnails.push_black();
+        self.mean.take(picture);
+        self.textured |= deviation(picture) >= self.config.blank_deviation;
     }
 
     fn push_keyframe(&mut self, frame: &LumaFrame<'_>) {
-        let slot = ((frame.time + EARLY) * self.config.keyframe_rate).floor() as u32;
-        if slot < self.next_slot || slot >= MAX_SLOTS {
+        let slot = ((frame.time + EARLY) * f64::from(self.config.keyframe_rate)) as u32;
+        if slot < self.next_slot {
             return;
         }
         self.next_slot = slot + 1;
-        if self.density == Density::Reference && slot % 2 == 1 {
+        let dense = self.density == Density::Query;
+        if !dense && !slot.is_multiple_of(self.config.sparse_slots) {
             return;
         }
-        let config = self.config;
-        let (width, height, _) = *self
-            .size
-            .get_or_insert_with(|| working_size(&config, frame));
-        let mut picture = Luma::new(width, height);
-        self.scaler.scale(frame, &mut picture);
-        self.pending.push((slot, frame.time, picture));
+        let own = frame.width as f64 * frame.pixel_aspect / frame.height as f64;
+        let aspect = *self.aspect.get_or_insert(own.clamp(1e-3, 1e3));
+        let base = self.scaler.scale(frame, aspect, dense, &self.config);
+        self.pending.push((slot, frame.time, base));
         if self.pending.len() == BATCH {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
-        let Some((width, height, _)) = self.size else {
-            return;
-        };
-        let config = self.config;
-        self.keyframes
-            .par_extend(self.pending.par_drain(..).map_init(
-                || KeypointFinder::new(config, width, height),
-                |finder, (slot, time, picture)| Keyframe {
+        let (config, density) = (self.config, self.density);
+        let Some(aspect) = self.aspect else { return };
+        let frames = self.pending.par_drain(..).map_init(
+            CornerFinder::default,
+            |finder, (slot, time, base)| {
+                let (keypoints, sparse) = keypoints::find(finder, base, aspect, density, &config);
+                Keyframe {
                     slot,
                     time_ms: (time * 1000.0).round() as u32,
-                    keypoints: finder.find(&picture),
-                },
-            ));
+                    sparse: sparse as u16,
+                    keypoints,
+                }
+            },
+        );
+        self.keyframes.par_extend(frames);
     }
-}
-
-fn working_size(config: &VideoConfig, frame: &LumaFrame<'_>) -> (usize, usize, f64) {
-    let (width, height) = (frame.width as f64 * frame.pixel_aspect, frame.height as f64);
-    let scale = (config.working_size as f64 / width.max(height)).min(1.0);
-    let side = |n: f64| ((n * scale).round() as usize).clamp(16, config.working_size);
-    (side(width), side(height), (width / height).clamp(1e-3, 1e3))
 }
 
 /// Standard deviation of a picture's values.

@@ -1,66 +1,56 @@
-//! The keypoints of one working picture.
+//! The keypoints of one analysed frame.
 
-use crate::config::VideoConfig;
 use crate::corners::{Corner, CornerFinder};
 use crate::descriptor::{self, PATCH_RADIUS};
-use crate::luma::Luma;
-use crate::pyramid::Pyramid;
-use likeness_core::video::Keypoint;
+use crate::pyramid::{Base, Level, levels};
+use crate::words;
+use likeness_core::Density;
+use likeness_core::video::{Keypoint, PLACE_STEPS, VideoConfig};
 
-/// Finds keypoints; keeps its buffers from frame to frame.
-#[derive(Debug)]
-pub(crate) struct KeypointFinder {
-    config: VideoConfig,
-    pyramid: Pyramid,
-    finder: CornerFinder,
-    corners: Vec<Corner>,
-}
-
-impl KeypointFinder {
-    /// Buffers for working pictures of `width` x `height`.
-    pub(crate) fn new(config: VideoConfig, width: usize, height: usize) -> KeypointFinder {
-        KeypointFinder {
-            config,
-            pyramid: Pyramid::new(width, height, config.level_step, config.levels),
-            finder: CornerFinder::default(),
-            corners: Vec::new(),
+/// The keypoints of a frame shown with `aspect`: those of the sparse form first, and how many these
+/// are; level by level, strongest of each cell first.
+pub(crate) fn find(
+    finder: &mut CornerFinder,
+    base: Base,
+    aspect: f64,
+    density: Density,
+    config: &VideoConfig,
+) -> (Vec<Keypoint>, usize) {
+    let (mut sparse, mut rest) = (Vec::new(), Vec::new());
+    for level in levels(base, aspect, config) {
+        let quota = config.sparse_quota[level.number] as usize;
+        let limit = match density {
+            Density::Reference => quota,
+            Density::Query => config.query_quota[level.number] as usize,
+        };
+        let margin = PATCH_RADIUS + 1;
+        let corners = finder.find(&level.luma, margin, config.min_corner, config.grid, limit);
+        for (rank, corner) in corners.iter().enumerate() {
+            let list = if rank < quota { &mut sparse } else { &mut rest };
+            list.push(keypoint(&level, corner, config));
         }
     }
+    let count = sparse.len();
+    sparse.append(&mut rest);
+    (sparse, count)
+}
 
-    /// The keypoints of `picture`, level by level, cell by cell, strongest first.
-    pub(crate) fn find(&mut self, picture: &Luma) -> Vec<Keypoint> {
-        let config = &self.config;
-        self.pyramid.base().data.copy_from_slice(&picture.data);
-        self.pyramid.build();
-        let mut keypoints = Vec::new();
-        for (number, level) in self.pyramid.levels.iter().enumerate() {
-            self.corners.clear();
-            self.finder.find(
-                &level.luma,
-                PATCH_RADIUS + 1,
-                config.corner_threshold,
-                config.cell,
-                config.corners_per_cell,
-                &mut self.corners,
-            );
-            for corner in &self.corners {
-                let (x, y) = (usize::from(corner.x), usize::from(corner.y));
-                let angle = descriptor::orientation(&level.luma, x, y);
-                keypoints.push(Keypoint {
-                    x: fraction(x, level.luma.width),
-                    y: fraction(y, level.luma.height),
-                    level: number as u8,
-                    angle,
-                    sparse: usize::from(corner.rank) < config.sparse_corners_per_cell,
-                    descriptor: descriptor::describe(&level.smooth, x, y, angle),
-                });
-            }
-        }
-        keypoints
+fn keypoint(level: &Level, corner: &Corner, config: &VideoConfig) -> Keypoint {
+    let (x, y) = (usize::from(corner.x), usize::from(corner.y));
+    let angle = descriptor::orientation(&level.luma, x, y);
+    let (descriptor, margins) = descriptor::describe(&level.smooth, x, y, angle);
+    Keypoint {
+        x: place(x, level.luma.width),
+        y: place(y, level.luma.height),
+        level: level.number as u8,
+        angle,
+        weak: words::weak(&margins, config.weak_bits),
+        descriptor,
     }
 }
 
-/// The centre of pixel `i` as 0..=65535 over `length` pixels.
-fn fraction(i: usize, length: usize) -> u16 {
-    ((i as f64 + 0.5) / length as f64 * 65535.0).round() as u16
+/// The centre of pixel `i` of `length` in steps of the whole.
+fn place(i: usize, length: usize) -> u16 {
+    let steps = usize::from(PLACE_STEPS);
+    (((2 * i + 1) * steps) / (2 * length)).min(steps - 1) as u16
 }

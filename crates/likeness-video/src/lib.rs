@@ -3,16 +3,16 @@
 //! Keypoints find where and how a reference is shown (any crop, scale, turn or flip); thumbnails
 //! prove it and fix the time.
 
-mod config;
 mod corners;
 mod descriptor;
 mod extractor;
 mod keypoints;
 pub mod luma;
 mod pyramid;
+mod resample;
 pub mod words;
 
-pub use config::VideoConfig;
-pub use descriptor::{ANGLE_STEPS, Descriptor, mirrored, mirrored_angle};
+pub use descriptor::{mirrored, mirrored_angle};
 pub use extractor::VideoExtractor;
+pub use likeness_core::video::{ANGLE_STEPS, Descriptor, VideoConfig};
 pub use words::postings;

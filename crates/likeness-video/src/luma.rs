@@ -1,4 +1,4 @@
-//! Small luma pictures, and area-averaged scaling into them.
+//! Small luma pictures, and the mean of a film's frames over each step of a fixed clock.
 
 use likeness_core::LumaFrame;
 
@@ -23,12 +23,6 @@ impl Luma {
         }
     }
 
-    /// The value at a column and row inside the picture.
-    #[inline]
-    pub fn at(&self, x: usize, y: usize) -> u8 {
-        self.data[y * self.width + x]
-    }
-
     /// The whole picture as a frame of square pixels.
     pub fn as_frame(&self, time: f64) -> LumaFrame<'_> {
         LumaFrame {
@@ -42,37 +36,71 @@ impl Luma {
     }
 }
 
-/// Scales pictures by averaging the source area of each target pixel; keeps its row buffer, so
-/// that scaling every frame of a film allocates nothing.
-#[derive(Debug, Default)]
-pub struct AreaScaler {
+/// Means of blocks of frames: shrinks each frame by averaging the pixels that fall into each target
+/// pixel, and sums frames up. This runs on every decoded frame, so it touches each source pixel
+/// once and allocates nothing.
+#[derive(Debug)]
+pub(crate) struct BlockMean {
+    width: usize,
+    height: usize,
+    columns: Vec<u16>,
     sums: Vec<u32>,
+    frames: u32,
 }
 
-impl AreaScaler {
-    /// Fills `target` with the frame scaled to its size. Where the target is larger than the
-    /// source, the nearest source pixel is repeated.
-    pub fn scale(&mut self, frame: &LumaFrame<'_>, target: &mut Luma) {
-        let (tw, th) = (target.width, target.height);
-        self.sums.resize(frame.width, 0);
-        for ty in 0..th {
-            let (y0, y1) = span(ty, th, frame.height);
-            self.sums.fill(0);
-            for y in y0..y1 {
+/// Rows of one block that are looked at, so that sums fit 16 bits.
+const MAX_ROWS: usize = 256;
+
+impl BlockMean {
+    /// An empty sum of pictures of `width` x `height`.
+    pub(crate) fn new(width: usize, height: usize) -> BlockMean {
+        BlockMean {
+            width,
+            height,
+            columns: Vec::new(),
+            sums: vec![0; width * height],
+            frames: 0,
+        }
+    }
+
+    /// Adds a frame. Where the target is larger than the frame, source pixels are repeated.
+    pub(crate) fn add(&mut self, frame: &LumaFrame<'_>) {
+        self.columns.resize(frame.width, 0);
+        for ty in 0..self.height {
+            let (y0, y1) = span(ty, self.height, frame.height);
+            let rows = (y1 - y0).min(MAX_ROWS);
+            self.columns.fill(0);
+            for y in y0..y0 + rows {
                 let row = &frame.data[y * frame.stride..][..frame.width];
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += u32::from(value);
+                for (sum, &value) in self.columns.iter_mut().zip(row) {
+                    *sum += u16::from(value);
                 }
             }
-            let rows = (y1 - y0) as u32;
-            let out = &mut target.data[ty * tw..][..tw];
+            let out = &mut self.sums[ty * self.width..][..self.width];
             for (tx, out) in out.iter_mut().enumerate() {
-                let (x0, x1) = span(tx, tw, frame.width);
-                let area = rows * (x1 - x0) as u32;
-                let sum: u32 = self.sums[x0..x1].iter().sum();
-                *out = ((sum + area / 2) / area) as u8;
+                let (x0, x1) = span(tx, self.width, frame.width);
+                let area = (rows * (x1 - x0)) as u32;
+                let sum: u32 = self.columns[x0..x1].iter().map(|&v| u32::from(v)).sum();
+                // Sixteenths keep dim changes that whole grey levels would round away.
+                *out += (16 * sum + area / 2) / area;
             }
         }
+        self.frames += 1;
+    }
+
+    /// Whether nothing was added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Writes the mean of the frames added into `picture` and starts over.
+    pub(crate) fn take(&mut self, picture: &mut [u8]) {
+        let scale = 16 * self.frames.max(1);
+        for (out, sum) in picture.iter_mut().zip(&mut self.sums) {
+            *out = ((*sum + scale / 2) / scale).min(255) as u8;
+            *sum = 0;
+        }
+        self.frames = 0;
     }
 }
 
@@ -83,31 +111,40 @@ fn span(i: usize, target: usize, source: usize) -> (usize, usize) {
     (from, to)
 }
 
-/// Bilinear scaling of one small picture into another, for the steps of a pyramid.
-pub fn resample(source: &Luma, target: &mut Luma) {
-    let sx = source.width as f32 / target.width as f32;
-    let sy = source.height as f32 / target.height as f32;
-    for ty in 0..target.height {
-        let (y, fy) = tap(ty, sy, source.height);
-        let upper = &source.data[y * source.width..][..source.width];
-        let lower = &source.data[(y + 1).min(source.height - 1) * source.width..][..source.width];
-        for tx in 0..target.width {
-            let (x, fx) = tap(tx, sx, source.width);
-            let next = (x + 1).min(source.width - 1);
-            let top = mix(upper[x], upper[next], fx);
-            let bottom = mix(lower[x], lower[next], fx);
-            target.data[ty * target.width + tx] =
-                ((top * (256 - fy) + bottom * fy + 32768) >> 16) as u8;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_of_blocks_and_frames() {
+        let mut mean = BlockMean::new(2, 1);
+        for value in [10, 20] {
+            let mut picture = Luma::new(4, 2);
+            picture.data.fill(value);
+            picture.data[3] = value + 40;
+            mean.add(&picture.as_frame(0.0));
         }
+        let mut out = [0; 2];
+        mean.take(&mut out);
+        assert_eq!(out, [15, 25]);
+        assert!(mean.is_empty());
     }
-}
 
-/// Left tap and 8-bit weight of the right tap for the centre of target pixel `i`.
-fn tap(i: usize, scale: f32, length: usize) -> (usize, u32) {
-    let centre = ((i as f32 + 0.5) * scale - 0.5).clamp(0.0, (length - 1) as f32);
-    (centre as usize, (centre.fract() * 256.0) as u32)
-}
-
-fn mix(a: u8, b: u8, weight: u32) -> u32 {
-    u32::from(a) * (256 - weight) + u32::from(b) * weight
+    #[test]
+    fn padding_is_not_looked_at() {
+        let data = [5, 5, 255, 5, 5, 255];
+        let frame = LumaFrame {
+            data: &data,
+            width: 2,
+            height: 2,
+            stride: 3,
+            pixel_aspect: 1.0,
+            time: 0.0,
+        };
+        let mut mean = BlockMean::new(4, 4);
+        mean.add(&frame);
+        let mut out = [0; 16];
+        mean.take(&mut out);
+        assert_eq!(out, [5; 16]);
+    }
 }

@@ -1,59 +1,82 @@
 //! A picture at several scales, each with its smoothed twin.
 
-use crate::luma::{Luma, resample};
+use crate::luma::Luma;
+use crate::resample::Resampler;
+use likeness_core::LumaFrame;
+use likeness_core::video::{LEVELS, VideoConfig};
 
 /// One scale of a picture.
 #[derive(Debug)]
 pub(crate) struct Level {
+    /// Number of the level in the configuration.
+    pub(crate) number: usize,
     /// The picture.
     pub(crate) luma: Luma,
     /// The picture after a 5x5 box filter: what descriptors compare.
     pub(crate) smooth: Luma,
 }
 
-/// Levels from fine to coarse, `step` apart. Buffers are reused from frame to frame.
+/// The levels that are made straight from the decoder's frame, for one analysed frame: those for
+/// queries only, and the finest of the others, from which [`levels`] makes the rest.
 #[derive(Debug)]
-pub(crate) struct Pyramid {
-    /// The levels; level 0 has the working size.
-    pub(crate) levels: Vec<Level>,
-    columns: Vec<u16>,
+pub(crate) struct Base {
+    pictures: Vec<(usize, Luma)>,
 }
 
-impl Pyramid {
-    /// Buffers for pictures of `width` x `height`; levels under 48 pixels high or wide are left
-    /// out.
-    pub(crate) fn new(width: usize, height: usize, step: f32, count: usize) -> Pyramid {
-        let levels = (0..count)
-            .map(|i| step.powi(-(i as i32)))
-            .map(|scale| [width, height].map(|n| ((n as f32 * scale).round() as usize).max(1)))
-            .enumerate()
-            .take_while(|&(i, [w, h])| i == 0 || w.min(h) >= 48)
-            .map(|(_, [w, h])| Level {
-                luma: Luma::new(w, h),
-                smooth: Luma::new(w, h),
+/// Scales decoded frames to bases; keeps its tables.
+#[derive(Debug, Default)]
+pub(crate) struct BaseScaler {
+    resamplers: [Resampler; LEVELS],
+}
+
+impl BaseScaler {
+    /// Scales a frame shown with `aspect`. `dense`: with the levels that only queries need.
+    pub(crate) fn scale(
+        &mut self,
+        frame: &LumaFrame<'_>,
+        aspect: f64,
+        dense: bool,
+        config: &VideoConfig,
+    ) -> Base {
+        let own = (frame.width as f64 * frame.pixel_aspect * frame.height as f64).sqrt();
+        let useful = |level: usize| {
+            f64::from(config.level_sizes[level]) <= own * config.max_enlargement
+        };
+        let first_common = (config.query_levels..LEVELS).find(|&l| useful(l));
+        let extra = (0..config.query_levels).filter(|&l| dense && useful(l));
+        let pictures = extra
+            .chain(first_common)
+            .map(|level| {
+                let (width, height) = config.level_size(level, aspect);
+                let mut picture = Luma::new(width, height);
+                self.resamplers[level].scale(frame, &mut picture);
+                (level, picture)
             })
             .collect();
-        Pyramid {
-            levels,
-            columns: Vec::new(),
-        }
+        Base { pictures }
     }
+}
 
-    /// The picture of level 0, to be filled before [`Pyramid::build`].
-    pub(crate) fn base(&mut self) -> &mut Luma {
-        &mut self.levels[0].luma
-    }
-
-    /// Computes the other levels from level 0, and the smoothed twins.
-    pub(crate) fn build(&mut self) {
-        for i in 1..self.levels.len() {
-            let (fine, coarse) = self.levels.split_at_mut(i);
-            resample(&fine[i - 1].luma, &mut coarse[0].luma);
-        }
-        for level in &mut self.levels {
-            box_filter(&level.luma, &mut level.smooth, &mut self.columns);
+/// All levels of a picture, finest first.
+pub(crate) fn levels(base: Base, aspect: f64, config: &VideoConfig) -> Vec<Level> {
+    let mut pictures = base.pictures;
+    if let Some((finest, source)) = pictures.last().cloned().filter(|(l, _)| *l >= config.query_levels) {
+        for level in finest + 1..LEVELS {
+            let (width, height) = config.level_size(level, aspect);
+            let mut picture = Luma::new(width, height);
+            Resampler::default().scale(&source.as_frame(0.0), &mut picture);
+            pictures.push((level, picture));
         }
     }
+    let mut columns = Vec::new();
+    pictures
+        .into_iter()
+        .map(|(number, luma)| {
+            let mut smooth = Luma::new(luma.width, luma.height);
+            box_filter(&luma, &mut smooth, &mut columns);
+            Level { number, luma, smooth }
+        })
+        .collect()
 }
 
 /// 5x5 box filter with repeated borders.

@@ -1,50 +1,76 @@
 //! Terms of keypoint descriptors: locality-sensitive hashes by bit sampling (Indyk and Motwani,
-//! 1998), and the packing of what a posting tells about its keypoint.
+//! 1998), looked up at several places (Lv et al., "Multi-probe LSH", 2007), and the packing of what
+//! a posting tells about its keypoint.
+//!
+//! A term takes as many bits from the first half of the descriptor as from the second, at the same
+//! places: mirroring, which swaps the halves, swaps the halves of the term.
 
-use likeness_core::video::Keypoint;
+use crate::descriptor::TESTS;
+use likeness_core::video::{Descriptor, Keypoint, PLACE_STEPS};
 use likeness_core::{Posting, PostingSpace, ReferenceId, VideoFingerprint};
-use std::sync::LazyLock;
 
 /// Hash tables; each keypoint gives one posting in each.
-pub const TABLES: usize = 4;
+pub const TABLES: usize = 2;
 /// Descriptor bits that make a term.
 pub const TERM_BITS: usize = 16;
 /// Descriptor bits that a posting carries besides, to drop most random hits unseen.
-pub const RESIDUAL_BITS: u32 = 35;
+pub const RESIDUAL_BITS: u32 = 32;
+const HALF: usize = TERM_BITS / 2;
 
 /// The space in which this module's terms live.
 pub const SPACE: PostingSpace = PostingSpace::VideoKeypoint;
 
-/// Descriptor bits in a fixed random order: first those of the tables, then the residual ones.
-static ORDER: LazyLock<[u8; 256]> = LazyLock::new(|| {
-    let mut order: [u8; 256] = std::array::from_fn(|i| i as u8);
-    let mut state = 0x2545_f491_4f6c_dd1du64;
-    for i in (1..256).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        order.swap(i, (state % (i as u64 + 1)) as usize);
-    }
-    order
-});
-
-fn gather(descriptor: &[u64; 4], bits: &[u8]) -> u64 {
-    bits.iter().fold(0, |word, &bit| {
-        let bit = usize::from(bit);
-        word << 1 | (descriptor[bit / 64] >> (bit % 64) & 1)
-    })
-}
-
 /// The descriptor's term in one table.
-pub fn term(descriptor: &[u64; 4], table: usize) -> u64 {
-    let bits = &ORDER[table * TERM_BITS..(table + 1) * TERM_BITS];
-    (table as u64) << TERM_BITS | gather(descriptor, bits)
+pub fn term([a, b]: Descriptor, table: usize) -> u64 {
+    let part = |word: u64| (word >> (table * HALF)) & ((1 << HALF) - 1);
+    (table as u64) << TERM_BITS | part(b) << HALF | part(a)
 }
 
-/// The bits that a posting carries to check a hit.
-pub fn residual(descriptor: &[u64; 4]) -> u64 {
-    let from = TABLES * TERM_BITS;
-    gather(descriptor, &ORDER[from..from + RESIDUAL_BITS as usize])
+/// The bits that a posting carries to check a hit: none of those in the terms.
+pub fn residual([a, b]: Descriptor) -> u64 {
+    let part = |word: u64| (word >> (TABLES * HALF)) & 0xffff;
+    part(b) << 16 | part(a)
+}
+
+/// Which bits of the terms are the likeliest to flip, given how far apart the two sides of each of
+/// the descriptor's tests were: for each table, in turn, the `count` closest.
+pub(crate) fn weak(margins: &[u8; TESTS], count: u32) -> u32 {
+    let mut mask = 0;
+    for table in 0..TABLES {
+        let test = |bit: usize| bit / HALF * (TESTS / 2) + table * HALF + bit % HALF;
+        let mut bits: [usize; TERM_BITS] = std::array::from_fn(|bit| bit);
+        bits.sort_by_key(|&bit| margins[test(bit)]);
+        for bit in &bits[..count as usize] {
+            mask |= 1 << (table * TERM_BITS + bit);
+        }
+    }
+    mask
+}
+
+/// The weak bits of the mirrored keypoint.
+fn mirrored_weak(weak: u32) -> u32 {
+    (weak & 0xff00_ff00) >> 8 | (weak & 0x00ff_00ff) << 8
+}
+
+/// Calls `sink` with every term at which a look-up should try: the keypoint's own and those with
+/// any of its weak bits flipped. `flip`: the terms of the mirrored keypoint.
+pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64)) {
+    let (descriptor, weak) = match flip {
+        true => (crate::mirrored(keypoint.descriptor), mirrored_weak(keypoint.weak)),
+        false => (keypoint.descriptor, keypoint.weak),
+    };
+    for table in 0..TABLES {
+        let own = term(descriptor, table);
+        let mask = u64::from(weak >> (table * TERM_BITS)) & ((1 << TERM_BITS) - 1);
+        let mut subset = mask;
+        loop {
+            sink(own ^ subset);
+            if subset == 0 {
+                break;
+            }
+            subset = (subset - 1) & mask;
+        }
+    }
 }
 
 /// What a posting tells about its keypoint.
@@ -56,7 +82,7 @@ pub struct Hit {
     pub y: f32,
     /// Level of the pyramid.
     pub level: u8,
-    /// Angle step, 0..64.
+    /// Angle step.
     pub angle: u8,
     /// Residual descriptor bits.
     pub residual: u64,
@@ -64,11 +90,11 @@ pub struct Hit {
 
 /// Packs a keypoint into a posting's payload: residual, level, angle, y, x from the top bit down.
 pub fn pack(keypoint: &Keypoint) -> u64 {
-    residual(&keypoint.descriptor) << 29
+    residual(keypoint.descriptor) << 29
         | u64::from(keypoint.level) << 26
         | u64::from(keypoint.angle) << 20
-        | u64::from(keypoint.y >> 6) << 10
-        | u64::from(keypoint.x >> 6)
+        | u64::from(keypoint.y >> 2) << 10
+        | u64::from(keypoint.x >> 2)
 }
 
 /// Reads what [`pack`] wrote.
@@ -83,6 +109,12 @@ pub fn unpack(payload: u64) -> Hit {
     }
 }
 
+/// Where a keypoint lies, 0..=1 over the picture's width and height.
+pub fn place(keypoint: &Keypoint) -> (f32, f32) {
+    let fraction = |steps: u16| (f32::from(steps) + 0.5) / f32::from(PLACE_STEPS);
+    (fraction(keypoint.x), fraction(keypoint.y))
+}
+
 /// The postings of a sparse fingerprint: time is the keyframe's time in milliseconds, payload is
 /// [`pack`]ed. Unsorted.
 pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<Posting> {
@@ -91,7 +123,7 @@ pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<P
         for keypoint in &frame.keypoints {
             let payload = pack(keypoint);
             postings.extend((0..TABLES).map(|table| Posting {
-                term: term(&keypoint.descriptor, table),
+                term: term(keypoint.descriptor, table),
                 reference,
                 time: frame.time_ms,
                 payload,
@@ -104,35 +136,53 @@ pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirrored;
+
+    const SAMPLE: Keypoint = Keypoint {
+        x: 2048,
+        y: 4095,
+        level: 7,
+        angle: 63,
+        weak: 0x0301_8100,
+        descriptor: [0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210],
+    };
 
     #[test]
     fn payloads_round_trip() {
-        let keypoint = Keypoint {
-            x: 32768,
-            y: 65535,
-            level: 5,
-            angle: 63,
-            sparse: true,
-            descriptor: [u64::MAX, 0, 0x1234_5678_9abc_def0, 42],
-        };
-        let hit = unpack(pack(&keypoint));
+        let hit = unpack(pack(&SAMPLE));
         assert!((hit.x - 0.5).abs() < 1e-3 && (hit.y - 1.0).abs() < 1e-3);
-        assert_eq!((hit.level, hit.angle), (5, 63));
-        assert_eq!(hit.residual, residual(&keypoint.descriptor));
+        assert_eq!((hit.level, hit.angle), (7, 63));
+        assert_eq!(hit.residual, residual(SAMPLE.descriptor));
     }
 
     #[test]
-    fn near_descriptors_share_a_term_more_often_than_far_ones() {
-        let base = [
-            0x0123_4567_89ab_cdef,
-            0xfedc_ba98_7654_3210,
-            0x0f1e_2d3c_4b5a_6978,
-            7,
-        ];
-        let mut near = base;
-        near[0] ^= 0b1011;
-        let shared = |a, b| (0..TABLES).filter(|&t| term(a, t) == term(b, t)).count();
-        assert!(shared(&base, &near) >= 1);
-        assert_eq!(shared(&base, &base.map(|w: u64| !w)), 0);
+    fn probes_are_the_neighbours_in_the_weak_bits() {
+        for flip in [false, true] {
+            let mut seen = Vec::new();
+            probes(&SAMPLE, flip, |term| seen.push(term));
+            let sizes = (SAMPLE.weak & 0xffff).count_ones();
+            let other = (SAMPLE.weak >> 16).count_ones();
+            assert_eq!(seen.len(), (1 << sizes) + (1 << other));
+            let own = if flip { mirrored(SAMPLE.descriptor) } else { SAMPLE.descriptor };
+            assert!((0..TABLES).all(|t| seen.contains(&term(own, t))));
+            let mirror = Keypoint {
+                descriptor: mirrored(SAMPLE.descriptor),
+                weak: mirrored_weak(SAMPLE.weak),
+                ..SAMPLE
+            };
+            let mut twin = Vec::new();
+            probes(&mirror, !flip, |term| twin.push(term));
+            assert_eq!(seen, twin);
+        }
+    }
+
+    #[test]
+    fn weak_bits_are_those_with_the_least_difference() {
+        let mut margins = [9; TESTS];
+        margins[3] = 0;
+        margins[TESTS / 2 + HALF + 1] = 0;
+        let mask = weak(&margins, 1);
+        assert_eq!(mask & 0xffff, 1 << 3);
+        assert_eq!(mask >> 16, 1 << (HALF + 1));
     }
 }

@@ -1,16 +1,14 @@
 //! A window of query keyframes to hypotheses: which reference, how it is turned and scaled, when.
+//!
+//! Every hit proposes a whole transform by itself (Lowe, "Distinctive image features", 2004); hits
+//! that agree coarsely are a hypothesis. What counts is distinct places, not hits: a repeated
+//! pattern hits often.
 
 use super::config::VideoMatchConfig;
-use likeness_core::video::Keyframe;
-use likeness_core::{ReferenceId, VideoFingerprint};
+use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
+use likeness_core::{Posting, ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use likeness_video::{ANGLE_STEPS, mirrored, mirrored_angle, words};
-use std::collections::{HashMap, HashSet};
-
-/// Columns and rows of the grid on which votes of one keyframe must differ to count.
-const CELLS: (f32, f32) = (16.0, 9.0);
-/// Angle bins of a full turn.
-const ANGLE_BINS: i32 = 16;
 
 /// A query keypoint that looks like a reference keypoint. Places are in picture heights; those of
 /// a mirrored hit are where the mirrored reference has the point.
@@ -44,13 +42,6 @@ pub(super) struct Hypothesis {
     pub pairs: Vec<Pair>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Bin {
-    level: i8,
-    turn: i8,
-    offset: i32,
-}
-
 /// The hypotheses that a window of keyframes gives, most votes first.
 pub(super) fn hypotheses(
     query: &VideoFingerprint,
@@ -58,174 +49,280 @@ pub(super) fn hypotheses(
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hypothesis>, StoreError> {
-    let hits = look_up(query, window, store, config)?;
-    let mut found: Vec<Hypothesis> = hits
-        .into_iter()
-        .flat_map(|((reference, mirrored), pairs)| peaks(reference, mirrored, pairs, config))
+    let hits = look_up(query.aspect, window, store, config)?;
+    let mut binned = bins(&hits, query.aspect, config);
+    binned.sort_unstable();
+    let mut ranked: Vec<(usize, &[(Bin, u32)])> = binned
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|chunk| chunk.len() >= config.min_votes)
+        .map(|chunk| (distinct(chunk, &hits), chunk))
+        .filter(|(votes, _)| *votes >= config.min_votes)
         .collect();
-    found.sort_by_key(|h| (std::cmp::Reverse(h.votes), h.reference, h.mirrored));
-    found.truncate(config.hypotheses);
-    Ok(found)
+    ranked.sort_by_key(|(votes, chunk)| (std::cmp::Reverse(*votes), chunk[0].0));
+    let mut kept: Vec<Hypothesis> = Vec::new();
+    let mut taken: Vec<Bin> = Vec::new();
+    for (votes, chunk) in ranked {
+        let bin = chunk[0].0;
+        let rivals = taken.iter().filter(|other| other.reference == bin.reference).count();
+        if rivals >= config.hypotheses_per_reference || taken.iter().any(|b| b.overlaps(&bin)) {
+            continue;
+        }
+        taken.push(bin);
+        kept.push(Hypothesis {
+            reference: bin.reference,
+            mirrored: bin.mirrored,
+            votes,
+            pairs: chunk.iter().map(|&(_, i)| hits[i as usize].1).collect(),
+        });
+        if kept.len() == config.hypotheses {
+            break;
+        }
+    }
+    Ok(kept)
 }
 
-type Hits = HashMap<(ReferenceId, bool), Vec<Pair>>;
+type Hit = ((ReferenceId, bool), Pair);
 
-/// A term of the query and the keypoint that has it.
-struct Probe {
-    term: u64,
+/// What a probe is made of.
+struct Point {
     frame: u32,
     keypoint: u32,
     mirrored: bool,
+    angle: u8,
+    residual: u64,
 }
 
 fn look_up(
-    query: &VideoFingerprint,
+    aspect: f64,
     window: &[Keyframe],
     store: &dyn Store,
     config: &VideoMatchConfig,
-) -> Result<Hits, StoreError> {
-    let probes = probes(window);
-    let mut terms: Vec<u64> = probes.iter().map(|p| p.term).collect();
-    terms.dedup();
-    let mut hits = Hits::new();
-    let mut first = 0;
-    let mut current = usize::MAX;
-    let mut range = 0..0;
-    store.postings(words::SPACE, &terms, &mut |i, posting| {
-        if i != current {
-            if current != usize::MAX && i < current {
-                first = 0;
-            }
-            current = i;
-            let start = first + probes[first..].partition_point(|p| p.term < terms[i]);
-            let end = start + probes[start..].partition_point(|p| p.term == terms[i]);
-            first = end;
-            range = start..end;
+) -> Result<Vec<Hit>, StoreError> {
+    let (points, probes) = probes(window);
+    let mut terms: Vec<u64> = Vec::new();
+    let mut starts: Vec<usize> = Vec::new();
+    for (i, &(term, _)) in probes.iter().enumerate() {
+        if terms.last() != Some(&u64::from(term)) {
+            terms.push(term.into());
+            starts.push(i);
         }
-        let hit = words::unpack(posting.payload);
-        for probe in &probes[range.clone()] {
-            let keypoint = &window[probe.frame as usize].keypoints[probe.keypoint as usize];
-            let flip = probe.mirrored;
-            let (descriptor, angle) = if flip {
-                (
-                    mirrored(keypoint.descriptor),
-                    mirrored_angle(keypoint.angle),
-                )
-            } else {
-                (keypoint.descriptor, keypoint.angle)
-            };
-            let differing = (words::residual(&descriptor) ^ hit.residual).count_ones();
-            if differing > config.residual_distance {
-                continue;
-            }
-            let x = f32::from(keypoint.x) / 65535.0;
-            let y = f32::from(keypoint.y) / 65535.0;
-            let cell = (y * CELLS.1) as u32 * 32 + (x * CELLS.0) as u32;
-            hits.entry((posting.reference, flip))
-                .or_default()
-                .push(Pair {
-                    query_time: f64::from(window[probe.frame as usize].time_ms) / 1000.0,
-                    reference_time: f64::from(posting.time) / 1000.0,
-                    query: [f64::from(x) * query.aspect, f64::from(y)],
-                    reference: [
-                        f64::from(if flip { 1.0 - hit.x } else { hit.x }),
-                        f64::from(hit.y),
-                    ],
-                    cell: probe.frame << 16 | cell,
-                    level: keypoint.level as i8 - hit.level as i8,
-                    turn: (angle + ANGLE_STEPS as u8 - hit.angle) % ANGLE_STEPS as u8,
-                });
+    }
+    starts.push(probes.len());
+    let mut near = Nearest::new(points.len(), config);
+    store.postings(words::SPACE, &terms, &mut |i, posting| {
+        let residual = words::unpack(posting.payload).residual;
+        for &(_, number) in &probes[starts[i]..starts[i + 1]] {
+            let distance = (points[number as usize].residual ^ residual).count_ones();
+            near.offer(number, distance, &posting);
         }
     })?;
-    Ok(hits)
+    let pairs = near.kept().map(|(number, posting)| {
+        let point = &points[number as usize];
+        let frame = &window[point.frame as usize];
+        let keypoint = &frame.keypoints[point.keypoint as usize];
+        let hit = words::unpack(posting.payload);
+        let pair = pair(point, aspect, frame, keypoint, &hit, posting.time);
+        ((posting.reference, point.mirrored), pair)
+    });
+    Ok(pairs.collect())
 }
 
-/// Terms of all keypoints of the window and of their mirror twins, ascending.
-fn probes(window: &[Keyframe]) -> Vec<Probe> {
-    let mut probes = Vec::new();
+/// The postings nearest to each point: common patches (edges, corners of boxes) would otherwise
+/// give more hits than all telling ones together.
+struct Nearest {
+    hits: Vec<(u32, u8, Posting)>,
+    /// For each point, how far a hit may be to be among the nearest, and how many are that near.
+    limits: Vec<(u8, u16)>,
+    /// For each point, the number of hits at each distance.
+    counts: Vec<u16>,
+    stride: usize,
+    most: u16,
+}
+
+impl Nearest {
+    fn new(points: usize, config: &VideoMatchConfig) -> Nearest {
+        let stride = config.residual_distance as usize + 1;
+        Nearest {
+            hits: Vec::new(),
+            limits: vec![(config.residual_distance as u8, 0); points],
+            counts: vec![0; points * stride],
+            stride,
+            most: config.hits_per_keypoint,
+        }
+    }
+
+    #[inline]
+    fn offer(&mut self, point: u32, distance: u32, posting: &Posting) {
+        let (limit, near) = &mut self.limits[point as usize];
+        if distance > u32::from(*limit) || (*limit == 0 && *near >= self.most) {
+            return;
+        }
+        self.hits.push((point, distance as u8, *posting));
+        let counts = &mut self.counts[point as usize * self.stride..][..self.stride];
+        counts[distance as usize] += 1;
+        *near += 1;
+        while *near > self.most && *limit > 0 {
+            *near -= counts[usize::from(*limit)];
+            *limit -= 1;
+        }
+    }
+
+    fn kept(&self) -> impl Iterator<Item = (u32, &Posting)> {
+        let near = |hit: &&(u32, u8, Posting)| hit.1 <= self.limits[hit.0 as usize].0;
+        self.hits.iter().filter(near).map(|(point, _, posting)| (*point, posting))
+    }
+}
+
+/// Columns and rows of the grid on which votes of one keyframe must differ to count.
+const CELLS: (f32, f32) = (24.0, 16.0);
+
+fn pair(
+    point: &Point,
+    aspect: f64,
+    frame: &Keyframe,
+    keypoint: &Keypoint,
+    hit: &words::Hit,
+    time: u32,
+) -> Pair {
+    let (x, y) = words::place(keypoint);
+    let rx = if point.mirrored { 1.0 - hit.x } else { hit.x };
+    let steps = ANGLE_STEPS as u8;
+    Pair {
+        query_time: frame.seconds(),
+        reference_time: f64::from(time) / 1000.0,
+        query: [f64::from(x) * aspect, f64::from(y)],
+        reference: [f64::from(rx), f64::from(hit.y)],
+        cell: point.frame << 16 | ((y * CELLS.1) as u32) << 8 | (x * CELLS.0) as u32,
+        level: keypoint.level as i8 - hit.level as i8,
+        turn: (point.angle + steps - hit.angle) % steps,
+    }
+}
+
+/// Terms of all keypoints of the window and of their mirror twins, ascending, each with the number
+/// of its point.
+fn probes(window: &[Keyframe]) -> (Vec<Point>, Vec<(u32, u32)>) {
+    let (mut points, mut probes) = (Vec::new(), Vec::new());
     for (frame, keyframe) in window.iter().enumerate() {
         for (number, keypoint) in keyframe.keypoints.iter().enumerate() {
             for flip in [false, true] {
-                let descriptor = if flip {
-                    mirrored(keypoint.descriptor)
-                } else {
-                    keypoint.descriptor
+                let (descriptor, angle) = match flip {
+                    true => (mirrored(keypoint.descriptor), mirrored_angle(keypoint.angle)),
+                    false => (keypoint.descriptor, keypoint.angle),
                 };
-                probes.extend((0..words::TABLES).map(|table| Probe {
-                    term: words::term(&descriptor, table),
+                words::probes(keypoint, flip, |term| {
+                    probes.push((term as u32, points.len() as u32));
+                });
+                points.push(Point {
                     frame: frame as u32,
                     keypoint: number as u32,
                     mirrored: flip,
-                }));
+                    angle,
+                    residual: words::residual(descriptor),
+                });
             }
         }
     }
-    probes.sort_unstable_by_key(|p| p.term);
-    probes
+    (points, by_term(probes))
 }
 
-/// The strongest vote bins of one reference, with the pairs in and around each.
-fn peaks(
+/// Counting sort: probes are many and terms are few.
+fn by_term(probes: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    let terms = words::TABLES << words::TERM_BITS;
+    let mut next = vec![0u32; terms + 1];
+    for &(term, _) in &probes {
+        next[term as usize + 1] += 1;
+    }
+    for i in 1..next.len() {
+        next[i] += next[i - 1];
+    }
+    let mut sorted = vec![(0, 0); probes.len()];
+    for probe in probes {
+        let slot = &mut next[probe.0 as usize];
+        sorted[*slot as usize] = probe;
+        *slot += 1;
+    }
+    sorted
+}
+
+/// A cell of the space of transforms; two staggered grids, so that no cluster is cut by all borders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Bin {
     reference: ReferenceId,
     mirrored: bool,
-    pairs: Vec<Pair>,
-    config: &VideoMatchConfig,
-) -> Vec<Hypothesis> {
-    if pairs.len() < config.min_votes {
-        return Vec::new();
-    }
-    let mut votes: HashMap<Bin, HashSet<u32>> = HashMap::new();
-    for pair in &pairs {
-        for bin in bins(pair, config) {
-            votes.entry(bin).or_default().insert(pair.cell);
-        }
-    }
-    let mut ranked: Vec<(Bin, usize)> = votes
-        .into_iter()
-        .map(|(bin, cells)| (bin, cells.len()))
-        .filter(|&(_, votes)| votes >= config.min_votes)
-        .collect();
-    ranked.sort_by_key(|&(bin, votes)| (std::cmp::Reverse(votes), bin.offset, bin.level, bin.turn));
-    let mut kept: Vec<(Bin, usize)> = Vec::new();
-    for (bin, votes) in ranked {
-        if kept.len() == 6 {
-            break;
-        }
-        if kept.iter().all(|(other, _)| !near(bin, *other)) {
-            kept.push((bin, votes));
-        }
-    }
-    kept.into_iter()
-        .map(|(bin, votes)| Hypothesis {
-            reference,
-            mirrored,
-            votes,
-            pairs: pairs
-                .iter()
-                .filter(|pair| bins(pair, config).iter().any(|&b| near(b, bin)))
-                .copied()
-                .collect(),
-        })
-        .collect()
+    grid: u8,
+    offset: i32,
+    level: i8,
+    turn: i8,
+    x: i8,
+    y: i8,
 }
 
-/// The four bins nearest to a pair: two of the turn, two of the time offset.
-fn bins(pair: &Pair, config: &VideoMatchConfig) -> [Bin; 4] {
-    let turn = f64::from(pair.turn) * f64::from(ANGLE_BINS) / ANGLE_STEPS as f64;
-    let offset = (pair.reference_time - pair.query_time) / config.offset_bin;
-    let neighbours = |value: f64| [value.floor() as i32, value.floor() as i32 + 1];
-    let [t0, t1] = neighbours(turn).map(|t| (t % ANGLE_BINS) as i8);
-    let [o0, o1] = neighbours(offset);
-    [(t0, o0), (t0, o1), (t1, o0), (t1, o1)].map(|(turn, offset)| Bin {
-        level: pair.level,
-        turn,
-        offset,
-    })
+impl Bin {
+    /// Whether the two cells are mostly the same one of different grids, or neighbours.
+    fn overlaps(&self, other: &Bin) -> bool {
+        let turn = (self.turn - other.turn).rem_euclid(TURNS);
+        (self.reference, self.mirrored) == (other.reference, other.mirrored)
+            && (self.offset - other.offset).abs() <= 1
+            && (self.level - other.level).abs() <= 1
+            && turn.min(TURNS - turn) <= 1
+            && (self.x - other.x).abs() <= 1
+            && (self.y - other.y).abs() <= 1
+    }
 }
 
-fn near(a: Bin, b: Bin) -> bool {
-    let turn = i32::from(a.turn - b.turn).rem_euclid(ANGLE_BINS);
-    (a.level - b.level).abs() <= 1
-        && turn.min(ANGLE_BINS - turn) <= 1
-        && (a.offset - b.offset).abs() <= 1
+/// Angle bins of a full turn.
+const TURNS: i8 = 8;
+
+fn bins(hits: &[Hit], aspect: f64, config: &VideoMatchConfig) -> Vec<(Bin, u32)> {
+    let sizes = VideoConfig::DEFAULT.level_sizes;
+    let ratio = f64::from(sizes[0]) / f64::from(sizes[1]);
+    let mut binned = Vec::with_capacity(2 * hits.len());
+    for (number, ((reference, mirrored), pair)) in hits.iter().enumerate() {
+        // Where the middle of the reference lies, as this pair alone says.
+        let scale = ratio.powi(pair.level.into());
+        let angle = std::f64::consts::TAU * f64::from(pair.turn) / ANGLE_STEPS as f64;
+        let (sin, cos) = angle.sin_cos();
+        // The reference's aspect is not known yet; the query's will do.
+        let dx = (0.5 - pair.reference[0]) * aspect * scale;
+        let dy = (0.5 - pair.reference[1]) * scale;
+        let x = pair.query[0] + dx * cos - dy * sin;
+        let y = pair.query[1] + dx * sin + dy * cos;
+        let offset = pair.reference_time - pair.query_time;
+        for grid in 0..2u8 {
+            let shift = f64::from(grid) * 0.5;
+            let cell = |value: f64, width: f64| (value / width + shift).floor().clamp(-99.0, 99.0);
+            let turn = f64::from(pair.turn) * f64::from(TURNS) / ANGLE_STEPS as f64;
+            binned.push((
+                Bin {
+                    reference: *reference,
+                    mirrored: *mirrored,
+                    grid,
+                    offset: (offset / config.offset_bin + shift).floor() as i32,
+                    level: (f64::from(pair.level) / 2.0 + shift).floor() as i8,
+                    turn: (turn + shift + 0.25).floor() as i8 % TURNS,
+                    x: cell(x, config.place_bin) as i8,
+                    y: cell(y, config.place_bin) as i8,
+                },
+                number as u32,
+            ));
+        }
+    }
+    binned
+}
+
+/// Distinct places among the hits of a bin: of the query or of the reference, whichever are fewer.
+fn distinct(chunk: &[(Bin, u32)], hits: &[Hit]) -> usize {
+    let count = |key: &dyn Fn(&Pair) -> u32| {
+        let mut keys: Vec<_> = chunk.iter().map(|&(_, i)| key(&hits[i as usize].1)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len()
+    };
+    let query = count(&|pair| pair.cell);
+    let reference = count(&|pair| {
+        let [x, y] = pair.reference;
+        let cell = (y * 16.0) as u32 * 32 + (x * 24.0) as u32;
+        ((pair.reference_time * 4.0) as u32) << 10 | cell
+    });
+    query.min(reference)
 }

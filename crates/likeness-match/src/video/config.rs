@@ -7,12 +7,18 @@ pub struct VideoMatchConfig {
     pub window: usize,
     /// Differing residual bits up to which a hit counts, of `words::RESIDUAL_BITS`.
     pub residual_distance: u32,
+    /// Hits of a keypoint that vote: the nearest ones.
+    pub hits_per_keypoint: u16,
     /// Hypotheses per window that are fitted.
     pub hypotheses: usize,
+    /// Hypotheses per window and reference that are fitted.
+    pub hypotheses_per_reference: usize,
     /// Distinct (keyframe, cell) votes below which a hypothesis is not fitted.
     pub min_votes: usize,
     /// Width of a vote's time-offset bin, seconds.
     pub offset_bin: f64,
+    /// Width of a vote's bins of place, picture heights.
+    pub place_bin: f64,
     /// Random pairs tried per hypothesis.
     pub ransac_rounds: usize,
     /// Distance in picture heights up to which a keypoint fits a transform.
@@ -40,9 +46,12 @@ impl Default for VideoMatchConfig {
         VideoMatchConfig {
             window: 30,
             residual_distance: 8,
+            hits_per_keypoint: 12,
             hypotheses: 24,
+            hypotheses_per_reference: 4,
             min_votes: 6,
-            offset_bin: 2.5,
+            offset_bin: 8.0,
+            place_bin: 0.4,
             ransac_rounds: 400,
             inlier_distance: 0.02,
             min_inliers: 8,

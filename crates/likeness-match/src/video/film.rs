@@ -32,14 +32,14 @@ impl Film {
 
     /// A reference's thumbnails, mirrored if asked.
     pub(super) fn of_reference(thumbs: &Thumbnails, mirrored: bool) -> Film {
-        let mut values: Vec<f32> = thumbs.luma.iter().map(|&v| f32::from(v)).collect();
+        let mut values: Vec<f32> = thumbs.pixels.iter().map(|&v| f32::from(v)).collect();
         if mirrored {
             values
                 .chunks_exact_mut(thumbs.width)
                 .for_each(<[f32]>::reverse);
         }
         Film {
-            rate: f64::from(thumbs.rate),
+            rate: thumbs.rate(),
             size: thumbs.width * thumbs.height,
             values,
         }
@@ -60,7 +60,7 @@ impl Film {
             }
         }
         Film {
-            rate: f64::from(thumbs.rate),
+            rate: thumbs.rate(),
             size,
             values,
         }

@@ -220,7 +220,7 @@ fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundin
     if rect.area() > 0.94 {
         return Surroundings::None;
     }
-    let rate = f64::from(thumbs.rate);
+    let rate = thumbs.rate();
     let first = (span.0 * rate).max(0.0) as usize;
     let last = ((span.1 * rate) as usize).min(thumbs.len().saturating_sub(1));
     let outside = |i: usize| {

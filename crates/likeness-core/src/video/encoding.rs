@@ -1,0 +1,232 @@
+//! Bytes of a video fingerprint (FORMAT.md, "Video").
+
+use super::{
+    ANGLE_STEPS, LEVELS, DESCRIPTOR_WORDS, Keyframe, Keypoint, Thumbnails, VideoConfig, VideoFingerprint,
+};
+use crate::fingerprint::Density;
+use crate::wire::{Reader, WireError, Writer};
+
+/// Bytes of a keypoint in the sparse form.
+const SPARSE_POINT: usize = 5 + 8 * DESCRIPTOR_WORDS;
+
+pub(super) fn encode(fingerprint: &VideoFingerprint) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.u64(VideoConfig::DEFAULT.hash());
+    w.f64(fingerprint.duration);
+    w.f64(fingerprint.aspect);
+    let dense = fingerprint.density == Density::Query;
+    w.u8(dense as u8);
+    w.varint(fingerprint.keyframes.len() as u64);
+    let (mut slot, mut time) = (0, 0);
+    for frame in &fingerprint.keyframes {
+        w.varint(u64::from(frame.slot - slot));
+        w.varint(u64::from(frame.time_ms - time));
+        (slot, time) = (frame.slot, frame.time_ms);
+        w.varint(u64::from(frame.sparse));
+        w.varint(frame.keypoints.len() as u64);
+        for point in &frame.keypoints {
+            write_point(&mut w, point, dense);
+        }
+    }
+    fingerprint.thumbnails.encode(&mut w);
+    w.into_bytes()
+}
+
+fn write_point(w: &mut Writer, point: &Keypoint, dense: bool) {
+    w.bytes(&[
+        point.x as u8,
+        (point.x >> 8) as u8 | ((point.y as u8) << 4),
+        (point.y >> 4) as u8,
+        point.level,
+        point.angle,
+    ]);
+    for word in point.descriptor {
+        w.u64(word);
+    }
+    if dense {
+        w.u32(point.weak);
+    }
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<VideoFingerprint, WireError> {
+    let config = VideoConfig::DEFAULT;
+    let mut r = Reader::new(bytes);
+    if r.u64()? != config.hash() {
+        return Err(WireError::OtherExtractor("video"));
+    }
+    let duration = r.f64("video duration")?;
+    let aspect = r.f64("video aspect")?;
+    if duration < 0.0 || !(1e-3..=1e3).contains(&aspect) {
+        return Err(WireError::OutOfRange("video duration or aspect"));
+    }
+    let density = match r.u8()? {
+        0 => Density::Reference,
+        1 => Density::Query,
+        _ => return Err(WireError::OutOfRange("video density")),
+    };
+    let count = r.count(4, "keyframe count")?;
+    let mut keyframes = Vec::with_capacity(count);
+    let (mut slot, mut time_ms) = (0, 0);
+    for _ in 0..count {
+        slot = advance(slot, r.varint()?)?;
+        time_ms = advance(time_ms, r.varint()?)?;
+        keyframes.push(read_keyframe(&mut r, slot, time_ms, density)?);
+    }
+    let thumbnails = Thumbnails::decode(&mut r, density)?;
+    r.finish()?;
+    Ok(VideoFingerprint {
+        duration,
+        aspect,
+        density,
+        keyframes,
+        thumbnails,
+    })
+}
+
+fn advance(from: u32, by: u64) -> Result<u32, WireError> {
+    u32::try_from(by)
+        .ok()
+        .and_then(|by| from.checked_add(by))
+        .ok_or(WireError::OutOfRange("keyframe time"))
+}
+
+fn read_keyframe(
+    r: &mut Reader<'_>,
+    slot: u32,
+    time_ms: u32,
+    density: Density,
+) -> Result<Keyframe, WireError> {
+    let sparse = r.varint()?;
+    let count = r.count(SPARSE_POINT, "keypoint count")?;
+    if sparse > count as u64 || count > usize::from(u16::MAX) {
+        return Err(WireError::OutOfRange("keypoint count"));
+    }
+    let mut points = Vec::with_capacity(count);
+    for _ in 0..count {
+        let point = read_point(r, density)?;
+        if usize::from(point.level) >= LEVELS
+            || usize::from(point.angle) >= ANGLE_STEPS
+        {
+            return Err(WireError::OutOfRange("keypoint level or angle"));
+        }
+        points.push(point);
+    }
+    Ok(Keyframe {
+        slot,
+        time_ms,
+        sparse: sparse as u16,
+        keypoints: points,
+    })
+}
+
+fn read_point(r: &mut Reader<'_>, density: Density) -> Result<Keypoint, WireError> {
+    let [x, xy, y, level, angle] = [r.u8()?, r.u8()?, r.u8()?, r.u8()?, r.u8()?];
+    let mut descriptor = [0; DESCRIPTOR_WORDS];
+    for word in &mut descriptor {
+        *word = r.u64()?;
+    }
+    let weak = match density {
+        Density::Query => r.u32()?,
+        Density::Reference => 0,
+    };
+    Ok(Keypoint {
+        x: u16::from(x) | u16::from(xy & 15) << 8,
+        y: u16::from(xy >> 4) | u16::from(y) << 4,
+        level,
+        angle,
+        weak,
+        descriptor,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sample(density: Density, seed: u64) -> VideoFingerprint {
+        let mut state = seed | 1;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let keyframes = (0..4u32)
+            .map(|slot| Keyframe {
+                slot: slot * 2,
+                time_ms: slot * 1000 + 7,
+                sparse: 3,
+                keypoints: (0..5)
+                    .map(|i| Keypoint {
+                        x: (next() % 4096) as u16,
+                        y: (next() % 4096) as u16,
+                        level: 2 + i % 6,
+                        angle: (next() % 64) as u8,
+                        weak: next() as u32,
+                        descriptor: [next(), next()],
+                    })
+                    .collect(),
+            })
+            .collect();
+        let mut thumbnails = Thumbnails::new();
+        for _ in 0..20 * Thumbnails::QUERY.0 * Thumbnails::QUERY.1 {
+            thumbnails.pixels.push((next() >> 20) as u8);
+        }
+        let dense = VideoFingerprint {
+            duration: 4.0,
+            aspect: 16.0 / 9.0,
+            density: Density::Query,
+            keyframes,
+            thumbnails,
+        };
+        match density {
+            Density::Query => dense,
+            Density::Reference => dense.to_reference(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn both_forms_round_trip(seed in any::<u64>()) {
+            for density in [Density::Query, Density::Reference] {
+                let sample = sample(density, seed);
+                prop_assert_eq!(VideoFingerprint::decode(&sample.encode()), Ok(sample));
+            }
+        }
+
+        #[test]
+        fn thinning_twice_changes_nothing(seed in any::<u64>()) {
+            let sparse = sample(Density::Reference, seed);
+            prop_assert_eq!(sparse.to_reference(), sparse);
+        }
+
+        #[test]
+        fn damage_never_panics(seed in any::<u64>(), at in any::<usize>(), bits in 1u8..) {
+            let mut bytes = sample(Density::Reference, seed).encode();
+            let at = at % bytes.len();
+            bytes[at] ^= bits;
+            let _ = VideoFingerprint::decode(&bytes);
+            prop_assert!(VideoFingerprint::decode(&bytes[..at]).is_err());
+        }
+
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut framed = VideoConfig::DEFAULT.hash().to_le_bytes().to_vec();
+            framed.extend(bytes);
+            let _ = VideoFingerprint::decode(&framed);
+        }
+    }
+
+    #[test]
+    fn another_extractor_is_named() {
+        let mut bytes = sample(Density::Reference, 1).encode();
+        bytes[0] ^= 1;
+        assert_eq!(
+            VideoFingerprint::decode(&bytes),
+            Err(WireError::OtherExtractor("video"))
+        );
+    }
+}
