@@ -17,7 +17,7 @@ const CHECKED_WHOLE: u64 = 1 << 30;
 pub(crate) fn extractors() -> Extractors {
     Extractors {
         audio: likeness_core::audio::EXTRACTOR,
-        video: VideoConfig::DEFAULT.hash().into(),
+        video: VideoConfig::DEFAULT.hash(),
     }
 }
 
