@@ -9,7 +9,9 @@ use likeness_distort::{
     DistortError, Generated, Job, Materials, Random, Recipe, render, render_generated,
 };
 use rayon::prelude::*;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Tries with other works before a row is given up: some are silent or hold no stereo.
 const TRIES: usize = 8;
@@ -134,7 +136,7 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
         .par_iter()
         .map(|(name, plan)| {
             let query = one(suite, cast, media, &folder, name, plan);
-            bar.inc(1);
+            bar.inc();
             query.with_context(|| format!("query {name}"))
         })
         .collect();
@@ -158,13 +160,43 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
     Ok(queries)
 }
 
-/// A progress bar on standard error; plain silence when that is no terminal.
-pub(crate) fn progress(length: u64, what: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:18} {wide_bar} {pos}/{len} {eta} left");
+/// A progress bar on standard error; where that is no terminal, a line now and then.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    what: &'static str,
+    plain: bool,
+    start: Instant,
+}
+
+pub(crate) fn progress(length: u64, what: &'static str) -> Progress {
+    let plain = !std::io::stderr().is_terminal();
     let bar = ProgressBar::new(length).with_message(what);
-    match style {
+    let style = ProgressStyle::with_template("{msg:18} {wide_bar} {pos}/{len} {eta} left");
+    let bar = match style {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
+    };
+    Progress {
+        bar,
+        what,
+        plain,
+        start: Instant::now(),
+    }
+}
+
+impl Progress {
+    /// One more is done.
+    pub(crate) fn inc(&self) {
+        self.bar.inc(1);
+        let (done, all) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        if self.plain && (done % 10 == 0 || done == all) {
+            let seconds = self.start.elapsed().as_secs();
+            eprintln!("{}: {done} of {all} after {seconds} s", self.what);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish();
     }
 }
 

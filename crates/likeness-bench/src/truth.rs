@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use likeness_distort::Truth;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 
 /// A query and its truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,15 +56,34 @@ pub(crate) fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Writes one JSON line each.
-pub(crate) fn save<T: Serialize>(path: &Path, lines: &[T]) -> Result<()> {
-    let what = || format!("writing {}", path.display());
-    let mut writer = BufWriter::new(File::create(path).with_context(what)?);
-    for line in lines {
-        serde_json::to_writer(&mut writer, line).with_context(what)?;
-        writer.write_all(b"\n").with_context(what)?;
+/// A file of JSON lines, each on disk as soon as it is written.
+pub(crate) struct Lines {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lines {
+    pub(crate) fn create(path: &Path) -> Result<Lines> {
+        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Lines {
+            file,
+            path: path.to_owned(),
+        })
     }
-    writer.flush().with_context(what)
+
+    pub(crate) fn write<T: Serialize>(&mut self, value: &T) -> Result<()> {
+        let mut line = serde_json::to_vec(value)?;
+        line.push(b'\n');
+        self.file
+            .write_all(&line)
+            .with_context(|| format!("writing {}", self.path.display()))
+    }
+}
+
+/// Writes one JSON line each.
+pub(crate) fn save<T: Serialize>(path: &Path, values: &[T]) -> Result<()> {
+    let mut lines = Lines::create(path)?;
+    values.iter().try_for_each(|value| lines.write(value))
 }
 
 /// Reads one JSON line each.

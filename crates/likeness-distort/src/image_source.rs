@@ -55,10 +55,15 @@ pub fn render_generated(
             source
         }
     };
+    // Grain is dear to encode, and nobody looks at it.
+    let encoding = Encoding {
+        crf: 30,
+        ..Encoding::default()
+    };
     let graph =
         format!("{source},trim=duration={seconds},format=yuv420p,setsar=1,settb=1/90000[out]");
     let path = folder.join(format!("{name}.mp4"));
-    let encoded = Pull::video(&graph).and_then(|pull| encode::video(pull, &Encoding::default()));
+    let encoded = Pull::video(&graph).and_then(|pull| encode::video(pull, &encoding));
     if let Some(drawn) = drawn {
         // A leftover picture in the folder does no harm.
         let _ = std::fs::remove_file(drawn);

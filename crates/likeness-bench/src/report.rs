@@ -1,0 +1,237 @@
+//! `report`: results as Markdown, CSV and one self-contained HTML page.
+
+mod html;
+
+use html::page;
+
+use crate::run::Costs;
+use crate::score::{Finding, RowScore, Scores};
+use crate::suite::Suite;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Everything that a run leaves behind, also as `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Results {
+    pub(crate) suite: Suite,
+    pub(crate) split: String,
+    /// Version of the harness and the engine.
+    pub(crate) version: String,
+    /// The processor and how many of its threads there are.
+    pub(crate) machine: String,
+    /// `None` when only a report was scored.
+    pub(crate) costs: Option<Costs>,
+    pub(crate) scores: Scores,
+}
+
+/// Writes results.json, report.md, report.csv and report.html.
+pub(crate) fn write(results: &Results, out: &Path) -> Result<()> {
+    let put = |name: &str, text: String| {
+        let path = out.join(name);
+        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+    };
+    put("results.json", serde_json::to_string_pretty(results)?)?;
+    put("report.md", markdown(results))?;
+    put("report.csv", table(&results.scores)?)?;
+    put("report.html", page(results)?)
+}
+
+/// The processor's name and its threads.
+pub(crate) fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let name = name.map_or("unknown processor", |rest| {
+        rest.trim_start_matches([' ', '\t', ':'])
+    });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{name}, {threads} threads")
+}
+
+/// Rows as CSV, one line each, every number unrounded.
+fn table(scores: &Scores) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in &scores.rows {
+        writer.serialize(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// Columns of the row table: title and cell.
+pub(crate) type Column = (&'static str, fn(&RowScore) -> String);
+
+pub(crate) const COLUMNS: [Column; 15] = [
+    ("row", |r| r.row.clone()),
+    ("found", |r| format!("{}/{}", r.found, r.queries)),
+    ("recall", |r| percent(r.recall)),
+    ("95 %", |r| {
+        format!("{}-{}", percent(r.recall_low), percent(r.recall_high))
+    }),
+    ("in place", |r| r.in_place.to_string()),
+    ("false", |r| r.false_matches.to_string()),
+    ("segment IoU", |r| decimals(r.segment_iou, 2)),
+    ("boundary s", |r| decimals(r.boundary_error, 2)),
+    ("offset s", |r| decimals(r.offset_error, 3)),
+    ("speed", |r| decimals(r.speed_error, 4)),
+    ("pitch st", |r| decimals(r.pitch_error, 3)),
+    ("query rect", |r| decimals(r.query_rect_iou, 3)),
+    ("ref rect", |r| decimals(r.reference_rect_iou, 3)),
+    ("mirror", |r| {
+        r.mirror_right.map(percent).unwrap_or_default()
+    }),
+    ("named", |r| r.named_right.map(percent).unwrap_or_default()),
+];
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn decimals(value: Option<f64>, digits: usize) -> String {
+    value
+        .map(|value| format!("{value:.digits$}"))
+        .unwrap_or_default()
+}
+
+/// The whole report as Markdown.
+pub(crate) fn markdown(results: &Results) -> String {
+    let scores = &results.scores;
+    let mut text = format!(
+        "# Suite {}\n\n{}\n\n",
+        results.suite.name,
+        conditions(results)
+    );
+    let titles: Vec<&str> = COLUMNS.iter().map(|(title, _)| *title).collect();
+    let _ = writeln!(
+        text,
+        "| {} |\n|{}",
+        titles.join(" | "),
+        "---|".repeat(titles.len())
+    );
+    for row in &scores.rows {
+        let cells: Vec<String> = COLUMNS.iter().map(|(_, cell)| cell(row)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    let _ = writeln!(
+        text,
+        "\nErrors are medians over the copies found. micro-AP {:.3}.\n\n\
+         | nothing to find | queries | accused | rate at most (95 %) |\n|---|---|---|---|",
+        scores.micro_average_precision
+    );
+    for row in &scores.unrelated {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.1} % |",
+            row.row,
+            row.queries,
+            row.accused,
+            row.rate_high * 100.0
+        );
+    }
+    if let Some(costs) = &results.costs {
+        let _ = write!(text, "\n## Cost\n\n");
+        for (what, value) in cost_lines(costs) {
+            let _ = writeln!(text, "- {what}: {value}");
+        }
+    }
+    for (title, findings) in sections(scores) {
+        if !findings.is_empty() {
+            let _ = write!(text, "\n## {title}\n\n");
+            for finding in findings {
+                let _ = writeln!(text, "- {}", line(finding));
+            }
+        }
+    }
+    text
+}
+
+/// The lists below the tables.
+pub(crate) fn sections(scores: &Scores) -> [(&'static str, &[Finding]); 3] {
+    [
+        ("False matches", &scores.false_matches),
+        ("Misses", &scores.misses),
+        ("Failures", &scores.failures),
+    ]
+}
+
+pub(crate) fn line(finding: &Finding) -> String {
+    let mut line = format!("{} ({})", finding.query, finding.row);
+    if let Some(source) = &finding.source {
+        let _ = write!(line, " from {source}");
+    }
+    let _ = write!(line, ": {}", finding.what);
+    if let Some(score) = finding.score {
+        let _ = write!(line, ", score {score:.3}");
+    }
+    line
+}
+
+/// Under which conditions the numbers came about.
+pub(crate) fn conditions(results: &Results) -> String {
+    let suite = &results.suite;
+    format!(
+        "Version {}, split {}, seed {}, queries of {} s, {} a row, on {}.",
+        results.version, results.split, suite.seed, suite.seconds, suite.queries, results.machine
+    )
+}
+
+pub(crate) fn cost_lines(costs: &Costs) -> Vec<(&'static str, String)> {
+    let hours = |seconds: f64| seconds / 3600.0;
+    let milliseconds = |values: [f64; 3]| {
+        let [median, most, nearly_all] = values.map(|seconds| seconds * 1000.0);
+        format!("{median:.0} / {most:.0} / {nearly_all:.0} ms (p50 / p95 / p99)")
+    };
+    let heard = costs
+        .library_audio_seconds
+        .max(costs.library_video_seconds)
+        .max(1.0);
+    vec![
+        (
+            "references",
+            format!(
+                "{} ({:.2} h of sound, {:.2} h of pictures)",
+                costs.references,
+                hours(costs.library_audio_seconds),
+                hours(costs.library_video_seconds)
+            ),
+        ),
+        ("references that failed", costs.failed.len().to_string()),
+        (
+            "adding",
+            format!(
+                "{:.0} s with {} jobs, {:.0} s CPU: {:.0} x realtime per core",
+                costs.add_wall,
+                costs.jobs,
+                costs.add_cpu,
+                costs.reference_seconds / costs.add_cpu.max(1e-9)
+            ),
+        ),
+        (
+            "library",
+            format!(
+                "{:.1} MB, {:.2} MB an hour, opened in {:.0} ms",
+                costs.library_bytes as f64 / 1e6,
+                costs.library_bytes as f64 / 1e6 / hours(heard),
+                costs.open_wall * 1000.0
+            ),
+        ),
+        (
+            "matching",
+            format!(
+                "{} queries in {:.0} s, {:.0} s CPU",
+                costs.queries, costs.query_wall, costs.query_cpu
+            ),
+        ),
+        (
+            "decoding and fingerprinting a query",
+            milliseconds(costs.extract),
+        ),
+        ("looking a query up", milliseconds(costs.lookup)),
+        (
+            "peak memory",
+            format!("{:.0} MB", costs.peak_memory as f64 / 1e6),
+        ),
+    ]
+}
