@@ -49,11 +49,12 @@ fn play(notes: &[Note], from: f64, seconds: f64, speed: f64, pitch: f64) -> Vec<
         let hz = note.hz * (pitch / 12.0).exp2();
         let first = (start * RATE).ceil();
         let last = ((start + note.length / speed) * RATE).min(samples.len() as f64);
-        for i in first.max(0.0) as usize..last.max(0.0) as usize {
+        let (first, last) = (first.max(0.0) as usize, last.max(0.0) as usize);
+        for (i, sample) in samples.iter_mut().enumerate().take(last).skip(first) {
             let t = i as f64 / RATE - start;
             let tone =
                 |n: i32| (std::f64::consts::TAU * hz * f64::from(n) * t).sin() / f64::from(n);
-            samples[i] += ((1..6).map(tone).sum::<f64>() * (-t * speed * 4.0).exp() * 0.1) as f32;
+            *sample += ((1..6).map(tone).sum::<f64>() * (-t * speed * 4.0).exp() * 0.1) as f32;
         }
     }
     samples
@@ -120,7 +121,7 @@ static LIBRARY: LazyLock<Works> = LazyLock::new(|| {
 
 fn find(samples: &[f32]) -> Vec<Found> {
     let query = extract(samples, Density::Query);
-    match_audio(&query, &*LIBRARY, &AudioMatchConfig::default()).unwrap()
+    match_audio(&query, &*LIBRARY, &AudioMatchConfig::default()).expect("memory does not fail")
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl SmoothGrid {
         let a = &self.values[top * self.bins..(top + 1) * self.bins];
         let b = &self.values[(top + 1) * self.bins..(top + 2) * self.bins];
         let scale = 1.0 / self.width as f32;
-        let mut inside = usize::MAX..0;
+        let mut inside: Option<(usize, usize)> = None;
         for (i, out) in out.iter_mut().enumerate() {
             let x = (first + i as f32 * pace + 0.5) * scale - 0.5;
             let left = x.floor();
@@ -159,12 +159,8 @@ impl SmoothGrid {
             let (across, left) = (x - left, left as usize);
             let blend = |row: &[f32]| row[left] + (row[left + 1] - row[left]) * across;
             *out += blend(a) + (blend(b) - blend(a)) * weight;
-            inside = inside.start.min(i)..i + 1;
+            inside = Some((inside.map_or(i, |(first, _)| first), i + 1));
         }
-        if inside.start < inside.end {
-            inside
-        } else {
-            0..0
-        }
+        inside.map_or(0..0, |(first, end)| first..end)
     }
 }
