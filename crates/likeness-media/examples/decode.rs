@@ -1,6 +1,7 @@
 //! Decodes files and prints what came out, how fast, and the peak memory of the process.
 //!
 //! `decode [--audio|--video] [--threads N] [--backend ffmpeg|symphonia] FILE...`
+//! `decode --compare FILE...` decodes the sound with both backends and shows where they differ.
 
 use likeness_media::{
     Backend, DecodeOptions, Decoded, MediaError, decode_audio_with, decode_video_with, probe,
@@ -30,6 +31,7 @@ fn main() {
                     _ => Backend::Auto,
                 };
             }
+            "--compare" => arguments.by_ref().for_each(|f| compare(Path::new(&f))),
             file => show(Path::new(file), audio, video, &options),
         }
     }
@@ -64,6 +66,32 @@ fn show(path: &Path, audio: bool, video: bool, options: &DecodeOptions) {
         report("video", &result, start);
         println!("    {size:?}, first at {first:?}, last at {last:.4} s");
     }
+}
+
+fn compare(path: &Path) {
+    let samples = |backend| {
+        let options = DecodeOptions {
+            backend,
+            ..DecodeOptions::default()
+        };
+        let mut samples = Vec::new();
+        decode_audio_with(path, SAMPLE_RATE, &options, &mut |block| {
+            samples.extend_from_slice(block);
+            ControlFlow::Continue(())
+        })
+        .map(|_| samples)
+    };
+    let (ours, theirs) = match (samples(Backend::Symphonia), samples(Backend::Ffmpeg)) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        (Err(error), _) | (_, Err(error)) => return println!("[{}] {error}", error.code()),
+    };
+    let differences = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
+    let most = differences.clone().fold(0.0, f32::max);
+    let first = differences.clone().position(|d| d > 1e-3);
+    let many = differences.filter(|d| *d > 1e-3).count();
+    let lengths = (ours.len(), theirs.len());
+    let path = path.display();
+    println!("{path}: {lengths:?} samples, differ by {most:.6}, first at {first:?}, {many} times");
 }
 
 fn report(stream: &str, result: &Result<Decoded, MediaError>, start: Instant) {

@@ -60,7 +60,7 @@ impl Limits {
 /// Which decoder reads the sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
-    /// Symphonia for WAV, FLAC, MP3 and Ogg Vorbis, FFmpeg for all else.
+    /// Symphonia for WAV, FLAC and MP3, FFmpeg for all else.
     #[default]
     Auto,
     /// FFmpeg.

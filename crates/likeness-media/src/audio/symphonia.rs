@@ -1,4 +1,7 @@
-//! Sound through symphonia: WAV, FLAC, MP3 and Ogg Vorbis.
+//! Sound through symphonia: WAV, FLAC and MP3.
+//!
+//! Not Vorbis: of 685 real Ogg files, symphonia 0.6 loses samples inside 7 (up to 0.7 s in all),
+//! so that what follows is early.
 
 use super::Sink;
 use super::mix::mix_interleaved;
@@ -10,7 +13,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_S16LE,
-    CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8, CODEC_ID_VORBIS,
+    CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -22,7 +25,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::TimeBase;
 
 /// What symphonia decodes as completely as FFmpeg does, and as accurately.
-const CODECS: [AudioCodecId; 9] = [
+const CODECS: [AudioCodecId; 8] = [
     CODEC_ID_PCM_U8,
     CODEC_ID_PCM_S16LE,
     CODEC_ID_PCM_S24LE,
@@ -31,13 +34,11 @@ const CODECS: [AudioCodecId; 9] = [
     CODEC_ID_PCM_F64LE,
     CODEC_ID_FLAC,
     CODEC_ID_MP3,
-    CODEC_ID_VORBIS,
 ];
 
 /// An open file.
 pub(crate) struct Reader {
     path: PathBuf,
-    forced: bool,
     chosen: Chosen,
     format: Box<dyn FormatReader>,
 }
@@ -53,7 +54,7 @@ struct Chosen {
 /// Opens a file that symphonia is known to decode well; `forced` tries any file.
 pub(crate) fn open(path: &Path, forced: bool) -> Result<Reader, MediaError> {
     let mut file = open_file(path)?;
-    let head = head::<4096>(path, &mut file)?;
+    let head = head::<16>(path, &mut file)?;
     let failed = |reason: &str| MediaError::undecodable(path, "audio", reason);
     if !forced && !is_known(&head) {
         return Err(failed("not a format read by symphonia"));
@@ -70,7 +71,6 @@ pub(crate) fn open(path: &Path, forced: bool) -> Result<Reader, MediaError> {
     let chosen = choose(format.as_ref(), forced).map_err(|e| failed(&e))?;
     Ok(Reader {
         path: path.to_path_buf(),
-        forced,
         chosen,
         format,
     })
@@ -107,22 +107,7 @@ fn declared(track: &Track, rate: Option<u32>) -> Option<f64> {
 fn is_known(head: &[u8]) -> bool {
     let wave = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE");
     let layer_3 = matches!(head, [0xff, second, ..] if second & 0xe6 == 0xe2);
-    wave || layer_3 || head.starts_with(b"fLaC") || head.starts_with(b"ID3") || is_vorbis(head)
-}
-
-/// Whether an Ogg file has one logical stream only, of Vorbis: its second page begins none.
-fn is_vorbis(head: &[u8]) -> bool {
-    let Some(segments) = head.get(26).map(|n| usize::from(*n)) else {
-        return false;
-    };
-    let body = 27 + segments;
-    let Some(lengths) = head.get(27..body) else {
-        return false;
-    };
-    let next = body + lengths.iter().map(|l| usize::from(*l)).sum::<usize>();
-    let starts = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
-    let begins_stream = head.get(next + 5).is_none_or(|flags| flags & 2 != 0);
-    starts(0, b"OggS") && starts(body, b"\x01vorbis") && starts(next, b"OggS") && !begins_stream
+    wave || layer_3 || head.starts_with(b"fLaC") || head.starts_with(b"ID3")
 }
 
 impl Reader {
@@ -148,13 +133,10 @@ impl Reader {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(error) => match self.recover(error) {
-                    Ok(()) => {}
-                    Err(reason) => {
-                        pass.broke = reason;
-                        break;
-                    }
-                },
+                Err(error) => {
+                    pass.broke = unexpected(&error);
+                    break;
+                }
             }
         }
         let stopped = timeline.stopped();
@@ -173,20 +155,6 @@ impl Reader {
             frames,
             backend: Backend::Symphonia,
         })
-    }
-
-    /// Goes on with the next stream of a chained file. Otherwise why reading stopped, `None`
-    /// for the end of the file.
-    fn recover(&mut self, error: Error) -> Result<(), Option<String>> {
-        match error {
-            Error::ResetRequired => {
-                self.chosen = choose(self.format.as_ref(), self.forced).map_err(Some)?;
-                Ok(())
-            }
-            // Whether the end came too early is told by the declared length.
-            Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => Err(None),
-            error => Err(Some(format!("reading stopped: {error}"))),
-        }
     }
 
     fn decode_packet(
@@ -221,6 +189,15 @@ impl Reader {
         // The only stream: what comes first is time zero.
         let origin = *pass.origin.get_or_insert(time.unwrap_or(0.0));
         timeline.push(&pass.mono, rate, time.map(|t| t - origin), None)
+    }
+}
+
+/// Why reading stopped, `None` at the end of the file: whether that came too early is told by
+/// the declared length.
+fn unexpected(error: &Error) -> Option<String> {
+    match error {
+        Error::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => None,
+        error => Some(format!("reading stopped: {error}")),
     }
 }
 

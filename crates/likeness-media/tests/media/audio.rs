@@ -153,7 +153,7 @@ fn a_restarted_clock_goes_on() {
 fn chained_ogg_is_read_to_its_end() {
     let files = Files::new();
     let once = std::fs::read(files.make("SOUND -c:a libvorbis", "a.ogg")).unwrap();
-    let other = "SOUND -c:a libvorbis -ac 2 -ar 48000 -serial_offset 7";
+    let other = "SOUND -c:a libvorbis -q:a 2 -serial_offset 7";
     let other = std::fs::read(files.make(other, "b.ogg")).unwrap();
     let path = files.write("chain.ogg", &[once, other].concat());
     let (samples, decoded) = listen(&path);

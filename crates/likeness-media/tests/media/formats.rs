@@ -210,7 +210,7 @@ fn sound_only() {
     check_sound("a.flac", "-ac 2", "flac", symphonia);
     check_sound("a.mp3", "-ac 2", "mp3", symphonia);
     check_sound("b.mp3", "-ar 22050 -q:a 4", "mp3", symphonia);
-    check_sound("a.ogg", "-c:a libvorbis", "vorbis", symphonia);
+    check_sound("a.ogg", "-c:a libvorbis", "vorbis", ffmpeg);
     check_sound("b.ogg", "-c:a flac", "flac", ffmpeg);
     check_sound("a.opus", "-c:a libopus", "opus", ffmpeg);
     check_sound("a.m4a", "-c:a aac", "aac", ffmpeg);
