@@ -18,6 +18,7 @@ use crate::found::Found;
 use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use view::QueryView;
 
@@ -68,12 +69,15 @@ pub fn examine(
     config: &AudioMatchConfig,
 ) -> Result<Vec<(ReferenceId, Vec<Audible>)>, StoreError> {
     let view = QueryView::new(query);
+    let windows = windows(query.duration, config.window);
+    let verified: Vec<Vec<Verified>> = windows
+        .into_par_iter()
+        .map(|window| examine_window(&view, window, store, config))
+        .collect::<Result<_, _>>()?;
     let mut seeds: BTreeMap<ReferenceId, Vec<Verified>> = BTreeMap::new();
-    for window in windows(query.duration, config.window) {
-        for verified in examine_window(&view, window, store, config)? {
-            if verified.evidence.total >= config.seed {
-                seeds.entry(verified.reference).or_default().push(verified);
-            }
+    for verified in verified.into_iter().flatten() {
+        if verified.evidence.total >= config.seed {
+            seeds.entry(verified.reference).or_default().push(verified);
         }
     }
     let mut all = Vec::new();
