@@ -412,3 +412,55 @@ fn still_images_are_skipped_or_refused() {
     );
     assert!(report.matches.is_empty());
 }
+
+/// Both decoders lead to the same landmarks: all of them where the codec is lossless, nearly all
+/// where the decoders may round differently.
+#[test]
+fn both_backends_lead_to_the_same_landmarks() {
+    use likeness_media::{Backend, DecodeOptions, decode_audio_with};
+    let landmarks = |path: &Path, backend: Backend| {
+        let options = DecodeOptions {
+            backend,
+            ..DecodeOptions::default()
+        };
+        let mut extractor = likeness_audio::AudioExtractor::new(Density::Reference);
+        let rate = likeness_audio::AudioConfig::default().sample_rate;
+        decode_audio_with(path, rate, &options, &mut |samples| {
+            extractor.push(samples);
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        let fingerprint = extractor.finish();
+        let fingerprint = fingerprint
+            .analysed()
+            .expect("a tune is neither short nor silent");
+        likeness_audio::postings(fingerprint, likeness::core::ReferenceId(0))
+    };
+    let place = Place::new();
+    let wav = place.at("tune.wav");
+    write_wav(&wav, &tune(7, 0.0, 20.0));
+    let check = |name: &str, least: f64| {
+        let path = place.at(name);
+        if path != wav {
+            let status = std::process::Command::new("ffmpeg")
+                .args(["-v", "error", "-y", "-i"])
+                .args([&wav, &path])
+                .status()
+                .unwrap();
+            assert!(status.success(), "{name}");
+        }
+        let ours = landmarks(&path, Backend::Symphonia);
+        let theirs: std::collections::HashSet<_> =
+            landmarks(&path, Backend::Ffmpeg).into_iter().collect();
+        let shared = ours.iter().filter(|p| theirs.contains(p)).count();
+        assert!(!ours.is_empty(), "{name}");
+        let share = shared as f64 / ours.len().max(theirs.len()) as f64;
+        assert!(
+            share >= least,
+            "{name}: {share:.3} of the landmarks are shared"
+        );
+    };
+    check("tune.wav", 1.0);
+    check("tune.flac", 1.0);
+    check("tune.mp3", 0.97);
+}
