@@ -21,6 +21,7 @@
 
 mod compare;
 mod extract;
+mod guard;
 mod inputs;
 mod library;
 mod matching;

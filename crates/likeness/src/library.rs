@@ -1,8 +1,10 @@
 //! A library as it was when it was opened: what it holds, and what a query shows of it.
 
 use crate::extract::{Progress, fingerprint_file};
+use crate::guard::contain;
 use crate::inputs::Input;
 use crate::matching::{self, MatchOptions};
+use crate::source::FingerprintError;
 use likeness_core::report::MatchReport;
 use likeness_core::{ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState};
 use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
@@ -178,16 +180,20 @@ impl Library {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> MatchReport {
         let name = query.path.display().to_string();
-        match fingerprint_file(&query.path, Density::Query, &options.extract, progress) {
-            Err(error) => MatchReport::failed(name, error.code(), error.to_string()),
-            Ok(extracted) => {
-                let report = self.match_fingerprint(&name, &extracted.fingerprint, options);
-                match extracted.truncated {
-                    Some(reason) => matching::truncated(report, format!("{name}: {reason}")),
-                    None => report,
-                }
-            }
-        }
+        let failed =
+            |error: FingerprintError| MatchReport::failed(&name, error.code(), error.to_string());
+        let report = contain(|| {
+            let extracted =
+                fingerprint_file(&query.path, Density::Query, &options.extract, progress)?;
+            let report = self.match_fingerprint(&name, &extracted.fingerprint, options);
+            Ok(match extracted.truncated {
+                Some(reason) => matching::truncated(report, format!("{name}: {reason}")),
+                None => report,
+            })
+        });
+        let path = query.path.clone();
+        let report = report.unwrap_or(Err(FingerprintError::Fault { path }));
+        report.unwrap_or_else(failed)
     }
 
     /// What a dense fingerprint shows of this library; `query` names the report.

@@ -31,6 +31,12 @@ pub enum FingerprintError {
         /// The file.
         path: PathBuf,
     },
+    /// The file brought out a fault of this program.
+    #[error("{}: brings out a fault in likeness, please report it", path.display())]
+    Fault {
+        /// The file.
+        path: PathBuf,
+    },
     /// A fingerprint that was thinned out for a library and cannot be looked up.
     #[error("{}: a library's sparse fingerprint cannot be looked up", path.display())]
     Sparse {
@@ -50,6 +56,7 @@ impl FingerprintError {
                 _ => "damaged",
             },
             FingerprintError::TooLarge { .. } => "limit",
+            FingerprintError::Fault { .. } => "internal",
             FingerprintError::Sparse { .. } => "sparse_fingerprint",
         }
     }

@@ -1,6 +1,7 @@
 //! Changing a library: adding many files side by side, removing, compacting.
 
 use crate::extract::{ExtractOptions, Progress};
+use crate::guard::contain;
 use crate::inputs::Input;
 use crate::library::extractors;
 use crate::source::{FingerprintError, Source, hash_file};
@@ -400,7 +401,11 @@ impl Batch<'_> {
             if input >= self.inputs.len() {
                 return;
             }
-            let outcome = pool.install(|| self.prepare(input));
+            let outcome = contain(|| pool.install(|| self.prepare(input)));
+            let outcome = outcome.unwrap_or_else(|| {
+                let path = self.inputs[input].path.clone();
+                Err(FingerprintError::Fault { path }.into())
+            });
             let outcome = outcome.unwrap_or_else(Outcome::Failed);
             if results.send((input, outcome)).is_err() {
                 return;

@@ -1,5 +1,8 @@
 //! End-to-end tests: the program as a user runs it, on synthetic media.
 
+// Helpers of tests are tests as well.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod batch;
 mod copies;
