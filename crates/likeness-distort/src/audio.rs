@@ -16,10 +16,6 @@ use std::path::Path;
 /// Below this level an excerpt counts as silence.
 const SILENCE: f64 = 1e-3;
 
-/// What Rubber Band holds back before its first sample, seconds: its output begins early by this
-/// much, found with a click and checked by the truth tests.
-const RUBBERBAND_LATENCY: f64 = 0.0;
-
 /// Renders the sound of `job` and tells where the source lies in it.
 pub(crate) fn render(
     job: &Job<'_>,
@@ -197,12 +193,10 @@ fn equaliser(gain_db: f64) -> String {
     filters.collect::<Vec<_>>().join(",")
 }
 
-/// Runs Rubber Band and takes its delay away.
+/// Runs Rubber Band and cuts what it appends.
 fn rubberband(sound: &Sound, option: &str, tempo: f64) -> Result<Sound, DistortError> {
     let wanted = sound.seconds() / tempo;
     let mut result = filter(sound, &format!("rubberband={option}"))?;
-    let late = (frames(RUBBERBAND_LATENCY) * 2).min(result.samples.len());
-    result.samples.drain(..late);
     result.fit(wanted);
     Ok(result)
 }

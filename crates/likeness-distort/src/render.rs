@@ -122,3 +122,6 @@ pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
     }
     Ok(clock)
 }
+
+#[cfg(test)]
+mod tests;
