@@ -71,7 +71,7 @@ impl Default for AudioMatchConfig {
             end_resolution: 0.25,
             gap_evidence: 30.0,
             min_segment: 2.0,
-            threshold: 45.0,
+            threshold: 60.0,
         }
     }
 }
