@@ -69,7 +69,10 @@ fn cached(path: &Path, density: Density, cache: &Path) -> Option<VideoFingerprin
     let hash = likeness_video::VideoConfig::DEFAULT.hash();
     let name = path.display().to_string().replace('/', "_");
     let kept = cache.join(format!("{hash:x}{density:?}{name}"));
-    if let Some(found) = std::fs::read(&kept).ok().and_then(|b| VideoFingerprint::decode(&b).ok()) {
+    if let Some(found) = std::fs::read(&kept)
+        .ok()
+        .and_then(|b| VideoFingerprint::decode(&b).ok())
+    {
         return Some(found);
     }
     match extract(path, density) {
@@ -98,7 +101,11 @@ fn shelf(list: &Path, cache: &Path) -> Result<Shelf> {
         };
         let id = ReferenceId(shelf.references.len() as u32);
         for posting in postings(&fingerprint, id) {
-            shelf.postings.entry(posting.term).or_default().push(posting);
+            shelf
+                .postings
+                .entry(posting.term)
+                .or_default()
+                .push(posting);
             points += 1;
         }
         bytes += fingerprint.encode().len();
@@ -127,7 +134,9 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>> {
 fn describe(found: &Found, name: &str) -> String {
     let s = &found.segments[0];
     let rect = |r: Option<likeness_core::Rect>| {
-        r.map_or_else(String::new, |r| format!("[{:.2} {:.2} {:.2} {:.2}]", r.x0, r.y0, r.x1, r.y1))
+        r.map_or_else(String::new, |r| {
+            format!("[{:.2} {:.2} {:.2} {:.2}]", r.x0, r.y0, r.x1, r.y1)
+        })
     };
     format!(
         "{name} {:.3} q {:.1}-{:.1} r {:.1} x{:.3} {}{:.1} q{} r{} n{}",
@@ -155,22 +164,34 @@ fn main() -> Result<()> {
     let mut rows: BTreeMap<String, (u32, u32, Vec<String>)> = BTreeMap::new();
     let (mut matching, mut count) = (0.0, 0);
     for file in files(positives)? {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let Some((row, name)) = stem.split_once('~') else { continue };
+        let stem = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let Some((row, name)) = stem.split_once('~') else {
+            continue;
+        };
         if !only.is_empty() && !only.split(' ').any(|r| r == row) {
             continue;
         }
-        let Some(query) = cached(&file, Density::Query, cache) else { continue };
+        let Some(query) = cached(&file, Density::Query, cache) else {
+            continue;
+        };
         let start = Instant::now();
         let found = match_video(&query, &shelf, &config)?;
         matching += start.elapsed().as_secs_f64();
         count += 1;
         let entry = rows.entry(row.to_owned()).or_default();
         entry.1 += 1;
-        let hit = found.iter().find(|f| shelf.names[f.reference.0 as usize] == name);
+        let hit = found
+            .iter()
+            .find(|f| shelf.names[f.reference.0 as usize] == name);
         entry.0 += u32::from(hit.is_some());
         match hit {
-            Some(hit) if std::env::var("VERBOSE").is_ok() => println!("{row}: {}", describe(hit, name)),
+            Some(hit) if std::env::var("VERBOSE").is_ok() => {
+                println!("{row}: {}", describe(hit, name))
+            }
             Some(_) => {}
             None => entry.2.push(name.to_owned()),
         }
@@ -187,7 +208,9 @@ fn main() -> Result<()> {
     let mut wrong = 0;
     let files = files(negatives)?;
     for file in &files {
-        let Some(query) = cached(file, Density::Query, cache) else { continue };
+        let Some(query) = cached(file, Density::Query, cache) else {
+            continue;
+        };
         let start = Instant::now();
         for found in match_video(&query, &shelf, &config)? {
             wrong += 1;

@@ -5,6 +5,7 @@
 //! pattern hits often.
 
 use super::config::VideoMatchConfig;
+use super::scan;
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
 use likeness_core::{Posting, ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
@@ -63,7 +64,10 @@ pub(super) fn hypotheses(
     let mut taken: Vec<Bin> = Vec::new();
     for (votes, chunk) in ranked {
         let bin = chunk[0].0;
-        let rivals = taken.iter().filter(|other| other.reference == bin.reference).count();
+        let rivals = taken
+            .iter()
+            .filter(|other| other.reference == bin.reference)
+            .count();
         if rivals >= config.hypotheses_per_reference || taken.iter().any(|b| b.overlaps(&bin)) {
             continue;
         }
@@ -99,22 +103,19 @@ fn look_up(
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hit>, StoreError> {
     let (points, probes) = probes(window);
-    let mut terms: Vec<u64> = Vec::new();
-    let mut starts: Vec<usize> = Vec::new();
-    for (i, &(term, _)) in probes.iter().enumerate() {
-        if terms.last() != Some(&u64::from(term)) {
-            terms.push(term.into());
-            starts.push(i);
-        }
-    }
-    starts.push(probes.len());
+    let lists = Lists::new(&points, &probes, config.probes_per_term);
     let mut near = Nearest::new(points.len(), config);
-    store.postings(words::SPACE, &terms, &mut |i, posting| {
-        let residual = words::unpack(posting.payload).residual;
-        for &(_, number) in &probes[starts[i]..starts[i + 1]] {
-            let distance = (points[number as usize].residual ^ residual).count_ones();
-            near.offer(number, distance, &posting);
-        }
+    store.postings(words::SPACE, &lists.terms, &mut |i, posting| {
+        let residual = words::unpack(posting.payload).residual as u32;
+        let list = &lists.entries[lists.starts[i]..lists.starts[i + 1]];
+        scan::near(
+            list,
+            residual,
+            config.residual_distance,
+            |point, distance| {
+                near.offer(point, distance, &posting);
+            },
+        );
     })?;
     let pairs = near.kept().map(|(number, posting)| {
         let point = &points[number as usize];
@@ -169,7 +170,10 @@ impl Nearest {
 
     fn kept(&self) -> impl Iterator<Item = (u32, &Posting)> {
         let near = |hit: &&(u32, u8, Posting)| hit.1 <= self.limits[hit.0 as usize].0;
-        self.hits.iter().filter(near).map(|(point, _, posting)| (*point, posting))
+        self.hits
+            .iter()
+            .filter(near)
+            .map(|(point, _, posting)| (*point, posting))
     }
 }
 
@@ -198,15 +202,18 @@ fn pair(
     }
 }
 
-/// Terms of all keypoints of the window and of their mirror twins, ascending, each with the number
-/// of its point.
+/// Terms of all keypoints of the window and of their mirror twins, each with the number of its
+/// point.
 fn probes(window: &[Keyframe]) -> (Vec<Point>, Vec<(u32, u32)>) {
     let (mut points, mut probes) = (Vec::new(), Vec::new());
     for (frame, keyframe) in window.iter().enumerate() {
         for (number, keypoint) in keyframe.keypoints.iter().enumerate() {
             for flip in [false, true] {
                 let (descriptor, angle) = match flip {
-                    true => (mirrored(keypoint.descriptor), mirrored_angle(keypoint.angle)),
+                    true => (
+                        mirrored(keypoint.descriptor),
+                        mirrored_angle(keypoint.angle),
+                    ),
                     false => (keypoint.descriptor, keypoint.angle),
                 };
                 words::probes(keypoint, flip, |term| {
@@ -222,26 +229,53 @@ fn probes(window: &[Keyframe]) -> (Vec<Point>, Vec<(u32, u32)>) {
             }
         }
     }
-    (points, by_term(probes))
+    (points, probes)
 }
 
-/// Counting sort: probes are many and terms are few.
-fn by_term(probes: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
-    let terms = words::TABLES << words::TERM_BITS;
-    let mut next = vec![0u32; terms + 1];
-    for &(term, _) in &probes {
-        next[term as usize + 1] += 1;
+/// The probes of each term, terms ascending.
+struct Lists {
+    terms: Vec<u64>,
+    /// Where each term's entries start, and where the last one's end.
+    starts: Vec<usize>,
+    entries: Vec<scan::Entry>,
+}
+
+impl Lists {
+    /// Counting sort: probes are many and terms are few. Of more than `most` probes of a term, an
+    /// even sample is kept: patches that common hardly tell anything.
+    fn new(points: &[Point], probes: &[(u32, u32)], most: usize) -> Lists {
+        let size = words::TABLES << words::TERM_BITS;
+        let mut counts = vec![0usize; size];
+        for &(term, _) in probes {
+            counts[term as usize] += 1;
+        }
+        let strides: Vec<usize> = counts.iter().map(|c| c.div_ceil(most).max(1)).collect();
+        let (mut terms, mut starts, mut next) = (Vec::new(), vec![0], vec![0; size]);
+        let mut total = 0;
+        for (term, (count, stride)) in counts.iter().zip(&strides).enumerate() {
+            next[term] = total;
+            total += count.div_ceil(*stride);
+            if *count > 0 {
+                terms.push(term as u64);
+                starts.push(total);
+            }
+        }
+        let mut entries = vec![(0, 0); total];
+        let mut seen = vec![0usize; size];
+        for &(term, point) in probes {
+            let term = term as usize;
+            if seen[term].is_multiple_of(strides[term]) {
+                entries[next[term]] = (points[point as usize].residual as u32, point);
+                next[term] += 1;
+            }
+            seen[term] += 1;
+        }
+        Lists {
+            terms,
+            starts,
+            entries,
+        }
     }
-    for i in 1..next.len() {
-        next[i] += next[i - 1];
-    }
-    let mut sorted = vec![(0, 0); probes.len()];
-    for probe in probes {
-        let slot = &mut next[probe.0 as usize];
-        sorted[*slot as usize] = probe;
-        *slot += 1;
-    }
-    sorted
 }
 
 /// A cell of the space of transforms; two staggered grids, so that no cluster is cut by all borders.
@@ -313,7 +347,10 @@ fn bins(hits: &[Hit], aspect: f64, config: &VideoMatchConfig) -> Vec<(Bin, u32)>
 /// Distinct places among the hits of a bin: of the query or of the reference, whichever are fewer.
 fn distinct(chunk: &[(Bin, u32)], hits: &[Hit]) -> usize {
     let count = |key: &dyn Fn(&Pair) -> u32| {
-        let mut keys: Vec<_> = chunk.iter().map(|&(_, i)| key(&hits[i as usize].1)).collect();
+        let mut keys: Vec<_> = chunk
+            .iter()
+            .map(|&(_, i)| key(&hits[i as usize].1))
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         keys.len()

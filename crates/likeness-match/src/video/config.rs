@@ -7,6 +7,8 @@ pub struct VideoMatchConfig {
     pub window: usize,
     /// Differing residual bits up to which a hit counts, of `words::RESIDUAL_BITS`.
     pub residual_distance: u32,
+    /// Probes of one term that are tried.
+    pub probes_per_term: usize,
     /// Hits of a keypoint that vote: the nearest ones.
     pub hits_per_keypoint: u16,
     /// Hypotheses per window that are fitted.
@@ -31,14 +33,14 @@ pub struct VideoMatchConfig {
     pub detrend: f64,
     /// Seconds of moving content that a match needs.
     pub min_seconds: f64,
-    /// Correlation at which the score is one half for `reference_inliers` inliers.
-    pub middle_correlation: f64,
-    /// Log-odds per unit of correlation.
-    pub correlation_slope: f64,
-    /// Inliers that neither help nor hurt.
-    pub reference_inliers: f64,
-    /// Log-odds per factor e of inliers.
-    pub inlier_slope: f64,
+    /// Distance in picture heights within which a keypoint is found again.
+    pub refind_distance: f64,
+    /// Differing descriptor bits up to which a keypoint is found again.
+    pub descriptor_distance: u32,
+    /// Seconds before and after a window in which a segment is looked for at once.
+    pub reach: f64,
+    /// How the evidence adds up.
+    pub evidence: Evidence,
 }
 
 impl Default for VideoMatchConfig {
@@ -46,6 +48,7 @@ impl Default for VideoMatchConfig {
         VideoMatchConfig {
             window: 30,
             residual_distance: 8,
+            probes_per_term: 96,
             hits_per_keypoint: 12,
             hypotheses: 24,
             hypotheses_per_reference: 4,
@@ -58,10 +61,44 @@ impl Default for VideoMatchConfig {
             speed: (0.5, 2.0),
             detrend: 3.0,
             min_seconds: 3.0,
-            middle_correlation: 0.45,
-            correlation_slope: 20.0,
-            reference_inliers: 30.0,
-            inlier_slope: 1.0,
+            refind_distance: 0.02,
+            descriptor_distance: 36,
+            reach: 20.0,
+            evidence: Evidence::default(),
+        }
+    }
+}
+
+/// How film and keypoints add up to log-odds of a copy; set with a margin over what unrelated
+/// pictures reach.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// Log-odds without any evidence.
+    pub prior: f64,
+    /// Log-odds for each unit of `atanh(correlation of changes) * sqrt(moments)`.
+    pub film: f64,
+    /// Moments beyond which more of them are not more independent.
+    pub max_moments: f64,
+    /// Log-odds for each factor e of keypoints found again over those found by chance.
+    pub keypoints: f64,
+    /// Factors e of keypoints beyond which more say no more: a shared background has as many.
+    pub max_keypoints: f64,
+    /// Correlation that a match needs whatever else speaks for it.
+    pub min_correlation: f64,
+    /// Moments that a match needs whatever else speaks for it.
+    pub min_moments: f64,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Evidence {
+            prior: -10.0,
+            film: 2.5,
+            max_moments: 40.0,
+            keypoints: 1.5,
+            max_keypoints: 2.5,
+            min_correlation: 0.3,
+            min_moments: 4.0,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Thumbnails as a film that can be compared: the reference's, and the query's warped into the
-//! reference's picture, each without its slowly moving mean.
+//! Thumbnails as a film that can be compared: a stretch of the reference's, and of the query's
+//! warped into the reference's picture, each without its slowly moving mean.
 //!
 //! What is left after the mean is taken away is motion and change; backgrounds, captions, logos and
-//! frames that stand still vanish.
+//! frames that stand still vanish. So does a change of brightness of the whole picture.
 
 use super::geometry::Affine;
 use likeness_core::VideoFingerprint;
@@ -13,6 +13,8 @@ use likeness_core::video::Thumbnails;
 pub(super) struct Film {
     /// Pictures a second.
     pub rate: f64,
+    /// Number of the first picture on the film's own clock.
+    pub first: usize,
     /// Pixels of a picture.
     pub size: usize,
     /// Picture after picture.
@@ -30,44 +32,42 @@ impl Film {
         &self.values[i * self.size..(i + 1) * self.size]
     }
 
-    /// A reference's thumbnails, mirrored if asked.
-    pub(super) fn of_reference(thumbs: &Thumbnails, mirrored: bool) -> Film {
-        let mut values: Vec<f32> = thumbs.pixels.iter().map(|&v| f32::from(v)).collect();
-        if mirrored {
-            values
-                .chunks_exact_mut(thumbs.width)
-                .for_each(<[f32]>::reverse);
-        }
-        Film {
-            rate: thumbs.rate(),
-            size: thumbs.width * thumbs.height,
-            values,
-        }
+    /// Time in the middle of picture `i`, seconds.
+    pub(super) fn time(&self, i: usize) -> f64 {
+        ((self.first + i) as f64 + 0.5) / self.rate
     }
 
-    /// The query's thumbnails warped into the reference's picture. Pixels that the query does not
-    /// show are absent from `visible` and zero in the film.
-    pub(super) fn of_query(query: &VideoFingerprint, warp: &Warp) -> Film {
-        let thumbs = &query.thumbnails;
+    /// The picture nearest to a time.
+    pub(super) fn index(&self, time: f64) -> Option<usize> {
+        let i = (time * self.rate).floor() - self.first as f64;
+        (i >= 0.0 && i < self.len() as f64).then_some(i as usize)
+    }
+
+    /// The thumbnails of a stretch of seconds through `warp`, without their mean over
+    /// `half_width` seconds to either side, nor each picture's own mean.
+    pub(super) fn new(thumbs: &Thumbnails, warp: &Warp, span: (f64, f64), half_width: f64) -> Film {
+        let rate = thumbs.rate();
+        let clamp = |t: f64| ((t * rate).max(0.0) as usize).min(thumbs.len());
+        let (first, last) = (clamp(span.0), clamp(span.1 + 1.0 / rate));
         let size = warp.taps.len();
-        let mut values = vec![0.0; size * thumbs.len()];
-        for (i, out) in values.chunks_exact_mut(size).enumerate() {
+        let mut values = vec![0.0; size * last.saturating_sub(first)];
+        for (i, out) in (first..last).zip(values.chunks_exact_mut(size.max(1))) {
             let picture = thumbs.picture(i);
             for (value, tap) in out.iter_mut().zip(&warp.taps) {
-                if let Some(tap) = tap {
-                    *value = tap.read(picture, thumbs.width);
-                }
+                *value = tap.read(picture, thumbs.width);
             }
         }
-        Film {
-            rate: thumbs.rate(),
-            size,
+        let mut film = Film {
+            rate,
+            first,
+            size: size.max(1),
             values,
-        }
+        };
+        film.detrend(half_width);
+        film
     }
 
-    /// Takes from every pixel its mean over `half_width` seconds to either side.
-    pub(super) fn detrend(&mut self, half_width: f64) {
+    fn detrend(&mut self, half_width: f64) {
         let reach = (half_width * self.rate).round() as usize;
         let (n, size) = (self.len(), self.size);
         let source = self.values.clone();
@@ -83,9 +83,12 @@ impl Film {
                 from += 1;
             }
             let scale = 1.0 / (to - from) as f32;
-            for (value, sum) in self.values[i * size..][..size].iter_mut().zip(&sum) {
+            let picture = &mut self.values[i * size..][..size];
+            for (value, sum) in picture.iter_mut().zip(&sum) {
                 *value -= sum * scale;
             }
+            let mean = picture.iter().sum::<f32>() / size as f32;
+            picture.iter_mut().for_each(|value| *value -= mean);
         }
     }
 }
@@ -96,13 +99,31 @@ fn add(sum: &mut [f32], picture: &[f32], sign: f32) {
     }
 }
 
-/// For every thumbnail pixel of the reference, where the query shows it.
-#[derive(Debug)]
-pub(super) struct Warp {
-    taps: Vec<Option<Tap>>,
+/// Sum of products, in eight independent lanes so that it runs in vector registers.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let tail: f32 = a
+        .remainder()
+        .iter()
+        .zip(b.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
+    for (a, b) in a.zip(b) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + tail
 }
 
-/// The four query pixels around a place, and their weights.
+/// Where to read the pixels of a film.
+#[derive(Debug)]
+pub(super) struct Warp {
+    taps: Vec<Tap>,
+}
+
+/// The four pixels around a place, and their weights.
 #[derive(Debug, Clone, Copy)]
 struct Tap {
     at: usize,
@@ -119,30 +140,46 @@ impl Tap {
     }
 }
 
-impl Warp {
-    /// The warp of `map`, which takes places of the (possibly mirrored) reference to places of the
+/// Which thumbnail pixels of the reference the query shows, and where to read them on either side.
+#[derive(Debug)]
+pub(super) struct Warps {
+    /// Their numbers in the (possibly mirrored) reference's thumbnail.
+    pub pixels: Vec<usize>,
+    pub reference: Warp,
+    pub query: Warp,
+}
+
+impl Warps {
+    /// The warps of `map`, which takes places of the (possibly mirrored) reference to places of the
     /// query, both in picture heights.
     pub(super) fn new(
         map: &Affine,
+        mirrored: bool,
         reference: &VideoFingerprint,
         query: &VideoFingerprint,
-    ) -> Warp {
+    ) -> Warps {
         let (rt, qt) = (&reference.thumbnails, &query.thumbnails);
-        let mut taps = Vec::with_capacity(rt.width * rt.height);
+        let mut warps = Warps {
+            pixels: Vec::new(),
+            reference: Warp { taps: Vec::new() },
+            query: Warp { taps: Vec::new() },
+        };
         for row in 0..rt.height {
             for column in 0..rt.width {
-                let x = (column as f64 + 0.5) / rt.width as f64 * reference.aspect;
-                let y = (row as f64 + 0.5) / rt.height as f64;
-                let [qx, qy] = map.apply([x, y]);
-                taps.push(tap(qx / query.aspect, qy, qt.width, qt.height));
+                let mx = (column as f64 + 0.5) / rt.width as f64;
+                let fx = if mirrored { 1.0 - mx } else { mx };
+                let fy = (row as f64 + 0.5) / rt.height as f64;
+                let [qx, qy] = map.apply([mx * reference.aspect, fy]);
+                let from = tap(fx, fy, rt.width, rt.height);
+                let to = tap(qx / query.aspect, qy, qt.width, qt.height);
+                if let (Some(from), Some(to)) = (from, to) {
+                    warps.pixels.push(row * rt.width + column);
+                    warps.reference.taps.push(from);
+                    warps.query.taps.push(to);
+                }
             }
         }
-        Warp { taps }
-    }
-
-    /// Which reference pixels the query shows.
-    pub(super) fn visible(&self) -> Vec<bool> {
-        self.taps.iter().map(Option::is_some).collect()
+        warps
     }
 }
 
@@ -157,4 +194,17 @@ fn tap(x: f64, y: f64, width: usize, height: usize) -> Option<Tap> {
         right: px.fract() as f32,
         down: py.fract() as f32,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_is_the_sum_of_products() {
+        let a: Vec<f32> = (0..19).map(|i| i as f32 * 0.5 - 3.0).collect();
+        let b: Vec<f32> = (0..19).map(|i| 2.0 - i as f32 * 0.25).collect();
+        let plain: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
+        assert!((dot(&a, &b) - plain).abs() < 1e-3);
+    }
 }

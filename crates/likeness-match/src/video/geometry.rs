@@ -5,7 +5,7 @@
 
 use super::candidates::Pair;
 use super::config::VideoMatchConfig;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// An affine map from the (possibly mirrored) reference to the query:
 /// `[a x + b y + c, d x + e y + f]`.
@@ -99,20 +99,28 @@ pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Optio
         return None;
     }
     let mut random = seed | 1;
-    let mut pick = || {
+    let mut pick = |n: usize| {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        pairs[(random % pairs.len() as u64) as usize]
+        (random % n as u64) as usize
     };
-    let mut best: Vec<(usize, Affine)> = Vec::new();
+    let weights = weights(pairs);
+    // A sample is enough to tell good maps from bad ones.
+    let sample: Vec<usize> = match pairs.len() {
+        n if n <= SAMPLE => (0..n).collect(),
+        n => (0..SAMPLE).map(|_| pick(n)).collect(),
+    };
+    let mut best: Vec<(f64, Affine)> = Vec::new();
     for _ in 0..config.ransac_rounds {
-        let (p, q) = (pick(), pick());
+        let [p, q] = [0, 1].map(|_| &pairs[sample[pick(sample.len())]]);
         let Some(map) = Affine::through([p.reference, q.reference], [p.query, q.query]) else {
             continue;
         };
         if map.plausible() {
-            let support = support(pairs, &map, 1.5 * config.inlier_distance);
+            let reach = 1.5 * config.inlier_distance;
+            let fits = |i: &&usize| error(&pairs[**i], &map) < reach;
+            let support: f64 = sample.iter().filter(fits).map(|&i| weights[i]).sum();
             let at = best.partition_point(|(s, _)| *s >= support);
             best.insert(at, (support, map));
             best.truncate(4);
@@ -122,6 +130,21 @@ pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Optio
         .map(|(_, map)| refine(pairs, map, config))
         .max_by_key(|fit| fit.support)
         .filter(|fit| fit.support >= config.min_inliers)
+}
+
+/// Pairs that judge a map.
+const SAMPLE: usize = 400;
+
+/// One over the number of pairs of each pair's cell: a repeated pattern counts once.
+fn weights(pairs: &[Pair]) -> Vec<f64> {
+    let mut counts: HashMap<u32, u32> = HashMap::new();
+    for pair in pairs {
+        *counts.entry(pair.cell).or_default() += 1;
+    }
+    pairs
+        .iter()
+        .map(|pair| 1.0 / f64::from(counts[&pair.cell]))
+        .collect()
 }
 
 /// Alternates between choosing inliers and least squares.
@@ -150,10 +173,6 @@ fn refine(pairs: &[Pair], mut map: Affine, config: &VideoMatchConfig) -> Fit {
 fn error(pair: &Pair, map: &Affine) -> f64 {
     let [x, y] = map.apply(pair.reference);
     (x - pair.query[0]).hypot(y - pair.query[1])
-}
-
-fn support(pairs: &[Pair], map: &Affine, reach: f64) -> usize {
-    distinct(pairs.iter().filter(|p| error(p, map) < reach))
 }
 
 fn distinct<'a>(pairs: impl Iterator<Item = &'a Pair>) -> usize {

@@ -5,6 +5,8 @@ mod config;
 mod film;
 mod geometry;
 mod rectangles;
+mod refind;
+mod scan;
 mod segments;
 mod timeline;
 
@@ -13,14 +15,16 @@ pub use config::VideoMatchConfig;
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
-use film::{Film, Warp};
-use geometry::{Affine, Fit};
+use film::{Film, Warps};
+use geometry::Affine;
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
+use refind::Refound;
+use segments::Agreement;
 use std::collections::BTreeMap;
-use timeline::Line;
+use timeline::{Line, Products};
 
 /// One verified stretch.
 #[derive(Debug, Clone)]
@@ -56,7 +60,7 @@ pub fn match_video(
     Ok(gather(verified))
 }
 
-/// Fits a hypothesis and compares the films; `None` unless the evidence is for a copy.
+/// Fits a hypothesis, finds the line of time and weighs the evidence; `None` unless it is for a copy.
 fn verify(
     query: &VideoFingerprint,
     hypothesis: &Hypothesis,
@@ -74,110 +78,96 @@ fn verify(
     let Some(fit) = geometry::fit(&pairs, 0x9e37_79b9 + seed, config) else {
         return Ok(None);
     };
-    let warp = Warp::new(&fit.map, &reference, query);
-    let visible = warp.visible();
-    let mask: Vec<u32> = (0..visible.len() as u32)
-        .filter(|&p| visible[p as usize])
-        .collect();
-    if mask.len() < visible.len() / 20 {
+    let mirrored = hypothesis.mirrored;
+    let warps = Warps::new(&fit.map, mirrored, &reference, query);
+    let area = reference.thumbnails.width * reference.thumbnails.height;
+    if warps.pixels.len() < area / 20 {
         return Ok(None);
     }
-    let mut query_film = Film::of_query(query, &warp);
-    query_film.detrend(config.detrend);
-    let mut reference_film = Film::of_reference(&reference.thumbnails, hypothesis.mirrored);
-    reference_film.detrend(config.detrend);
+    let film = |span| Film::new(&query.thumbnails, &warps.query, span, config.detrend);
+    let film_of_reference = |span| {
+        Film::new(
+            &reference.thumbnails,
+            &warps.reference,
+            span,
+            config.detrend,
+        )
+    };
+    let core = spread(fit.inliers.iter().map(|p| p.query_time), 1.5);
+    let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
+    let (line, _) = Products::new(&film(core), &film_of_reference(there)).best_line(config);
 
-    let span = span(&fit);
-    let best = timeline::lines(&fit.inliers, config)
-        .into_iter()
-        .map(|line| timeline::refine(&query_film, &reference_film, &mask, line, span))
-        .filter(|(line, _)| (config.speed.0..=config.speed.1).contains(&line.speed))
-        .max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((line, _)) = best else {
+    let (near, far) = (core.0 - config.reach, core.1 + config.reach);
+    let films = (
+        film((near, far)),
+        film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
+    );
+    let Some(agreement) = segments::agreement(&films.0, &films.1, line, core, config) else {
         return Ok(None);
     };
-    let Some(extent) = segments::extent(&query_film, &reference_film, &mask, line, span) else {
-        return Ok(None);
-    };
-    let (line, _) = timeline::refine(&query_film, &reference_film, &mask, line, extent);
-    let (correlation, seconds) =
-        timeline::correlation(&query_film, &reference_film, &mask, line, extent);
-    if seconds < config.min_seconds {
-        return Ok(None);
-    }
-    let evidence = evidence(correlation, fit.support, config);
+    let placed = (&fit.map, mirrored);
+    let refound = refind::refind(query, &reference, placed, line, agreement.span, config);
+    let evidence = evidence(&agreement, &refound, &fit.map, config);
     tracing::debug!(
         reference = hypothesis.reference.0,
         votes = hypothesis.votes,
         support = fit.support,
-        correlation,
-        seconds,
+        ?agreement,
+        ?refound,
         evidence,
-        mirrored = hypothesis.mirrored,
-        "verified"
+        mirrored,
+        "examined"
     );
     if evidence < 0.0 {
         return Ok(None);
     }
-    let picture = rectangles::measure(
-        (&query_film, &reference_film),
-        &visible,
-        &fit.map,
-        hypothesis.mirrored,
-        line,
-        extent,
-        &reference,
-        query,
-    );
+    let timing = (line, agreement.span);
+    let films = (&films.0, &films.1);
+    let picture = rectangles::measure(films, &warps.pixels, placed, timing, &reference, query);
     Ok(Some(Verified {
         reference: hypothesis.reference,
         evidence,
         line,
-        segment: segment(
-            line,
-            extent,
-            &fit.map,
-            hypothesis.mirrored,
-            evidence,
-            picture,
-            query,
-            &reference,
-        ),
+        segment: segment(timing, placed, evidence, picture, query, &reference),
         context: picture.context,
     }))
 }
 
-/// Query times that the inliers span, at least three seconds.
-fn span(fit: &Fit) -> (f64, f64) {
-    let mut times: Vec<f64> = fit.inliers.iter().map(|p| p.query_time).collect();
+/// The range of nearly all `times`, and `slack` seconds to either side.
+fn spread(times: impl Iterator<Item = f64>, slack: f64) -> (f64, f64) {
+    let mut times: Vec<f64> = times.collect();
     times.sort_by(f64::total_cmp);
-    let (first, last) = (
-        times[times.len() / 20],
-        times[times.len() - 1 - times.len() / 20],
-    );
-    let slack = (3.0 - (last - first)).max(1.0) / 2.0;
-    (first - slack, last + slack)
+    let cut = times.len() / 20;
+    (times[cut] - slack, times[times.len() - 1 - cut] + slack)
 }
 
-/// Log-odds of a copy from the films' correlation and the distinct keypoints behind the transform.
-fn evidence(correlation: f64, support: usize, config: &VideoMatchConfig) -> f64 {
-    config.correlation_slope * (correlation - config.middle_correlation)
-        + config.inlier_slope
-            * (support as f64 / config.reference_inliers)
-                .ln()
-                .clamp(-2.0, 2.0)
+/// Log-odds of a copy: films that agree over many moments, and keypoints found again.
+fn evidence(
+    agreement: &Agreement,
+    refound: &Refound,
+    map: &Affine,
+    config: &VideoMatchConfig,
+) -> f64 {
+    let weights = &config.evidence;
+    if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
+        return -1.0;
+    }
+    let moments = agreement.moments.min(weights.max_moments);
+    let film = agreement.change.clamp(-0.99, 0.99).atanh() * moments.sqrt();
+    let keypoints = ((refound.found as f64 + 3.0) / (refound.chance + 3.0)).ln();
+    // Hardly anyone turns a picture by much.
+    let turn = (map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);
+    weights.prior + weights.film * film + weights.keypoints * keypoints.min(weights.max_keypoints)
+        - turn
 }
 
 fn score(evidence: f64) -> f64 {
     1.0 / (1.0 + (-evidence).exp())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn segment(
-    line: Line,
-    extent: (f64, f64),
-    map: &Affine,
-    mirrored: bool,
+    (line, extent): (Line, (f64, f64)),
+    (map, mirrored): (&Affine, bool),
     evidence: f64,
     picture: rectangles::Picture,
     query: &VideoFingerprint,

@@ -24,24 +24,20 @@ pub(super) struct Picture {
     pub context: PictureContext,
 }
 
-/// Evidence of each reference pixel: `Some(true)` shows the reference, `Some(false)` something
-/// else, `None` unknown because nothing changes there.
+/// What is known of each pixel of the (possibly mirrored) reference's thumbnail: `Some(true)` it
+/// shows the reference, `Some(false)` something else, `None` nothing, because nothing changes there.
 fn evidence(
-    query: &Film,
-    reference: &Film,
-    visible: &[bool],
+    (query, reference): (&Film, &Film),
+    pixels: &[usize],
+    area: usize,
     line: Line,
     span: (f64, f64),
 ) -> Vec<Option<bool>> {
     let size = query.size;
     let (mut qq, mut rr, mut qr) = (vec![0f64; size], vec![0f64; size], vec![0f64; size]);
     for (i, j) in steps(query, reference, line, span) {
-        for (p, (&q, &r)) in query
-            .picture(i)
-            .iter()
-            .zip(reference.picture(j))
-            .enumerate()
-        {
+        let pictures = query.picture(i).iter().zip(reference.picture(j));
+        for (p, (&q, &r)) in pictures.enumerate() {
             let (q, r) = (f64::from(q), f64::from(r));
             qq[p] += q * q;
             rr[p] += r * r;
@@ -49,30 +45,25 @@ fn evidence(
         }
     }
     let mean = rr.iter().sum::<f64>() / size as f64;
-    (0..size)
-        .map(|p| {
-            if !visible[p] {
-                return Some(false);
-            }
-            let quiet = rr[p] < 0.1 * mean;
-            (!quiet).then(|| qr[p] > FOREIGN * (qq[p] * rr[p]).sqrt())
-        })
-        .collect()
+    let mut evidence = vec![Some(false); area];
+    for (p, &pixel) in pixels.iter().enumerate() {
+        let quiet = rr[p] < 0.1 * mean;
+        evidence[pixel] = (!quiet).then(|| qr[p] > FOREIGN * (qq[p] * rr[p]).sqrt());
+    }
+    evidence
 }
 
-/// Measures the picture of a match from films that were detrended.
-#[allow(clippy::too_many_arguments)]
+/// Measures the picture of a match from the films (query, reference) of `pixels`.
 pub(super) fn measure(
     films: (&Film, &Film),
-    visible: &[bool],
-    map: &Affine,
-    mirrored: bool,
-    line: Line,
-    span: (f64, f64),
+    pixels: &[usize],
+    (map, mirrored): (&Affine, bool),
+    (line, span): (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Picture {
-    let evidence = evidence(films.0, films.1, visible, line, span);
+    let area = reference.thumbnails.width * reference.thumbnails.height;
+    let evidence = evidence(films, pixels, area, line, span);
     let thumbs = &reference.thumbnails;
     let cells = trim(&evidence, thumbs.width, thumbs.height);
     let seen = sharpen(cells, thumbs, map, reference.aspect, query.aspect);

@@ -1,7 +1,8 @@
-//! Where along a line the films agree.
+//! Where along a line the films agree, and how surely.
 
-use super::film::Film;
-use super::timeline::{Line, Sums, steps};
+use super::config::VideoMatchConfig;
+use super::film::{Film, dot};
+use super::timeline::{Line, steps};
 
 /// Correlation, smoothed over some seconds, that starts a segment...
 const ENTER: f64 = 0.4;
@@ -12,39 +13,116 @@ const SMOOTHING: f64 = 1.6;
 /// Share of the mean energy below which a picture stands still and says nothing.
 const STILL: f64 = 0.03;
 
-/// The stretch of query time around `core` over which the films agree along `line`.
-pub(super) fn extent(
+/// Sums for a correlation of pictures.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    qq: f64,
+    rr: f64,
+    qr: f64,
+}
+
+impl Sums {
+    fn of(query: &[f32], reference: &[f32]) -> Sums {
+        Sums {
+            qq: dot(query, query).into(),
+            rr: dot(reference, reference).into(),
+            qr: dot(query, reference).into(),
+        }
+    }
+
+    fn add(&mut self, other: &Sums) {
+        self.qq += other.qq;
+        self.rr += other.rr;
+        self.qr += other.qr;
+    }
+
+    fn correlation(&self) -> f64 {
+        let norm = (self.qq * self.rr).sqrt();
+        if norm > 0.0 { self.qr / norm } else { 0.0 }
+    }
+}
+
+/// A stretch over which the films agree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Agreement {
+    /// Query times.
+    pub span: (f64, f64),
+    /// Correlation of the two films over it.
+    pub correlation: f64,
+    /// Correlation of what changes from one picture to the next.
+    pub change: f64,
+    /// How many moments of change it rests on: few when all that happens is one cut, however long
+    /// what follows stands still.
+    pub moments: f64,
+}
+
+/// The stretch of query time around the seconds `core` over which the films agree along `line`.
+pub(super) fn agreement(
     query: &Film,
     reference: &Film,
-    mask: &[u32],
     line: Line,
     core: (f64, f64),
-) -> Option<(f64, f64)> {
-    let whole = (0.0, query.len() as f64 / query.rate);
-    let agreement: Vec<(usize, Sums)> = steps(query, reference, line, whole)
-        .map(|(i, j)| {
-            let mut sums = Sums::default();
-            sums.add(query.picture(i), reference.picture(j), mask);
-            (i, sums)
-        })
-        .collect();
-    let states = states(&agreement, query.rate);
-    let inside = |i: usize| {
-        let t = i as f64 / query.rate;
-        t >= core.0 && t <= core.1
-    };
-    let seed = states
+    config: &VideoMatchConfig,
+) -> Option<Agreement> {
+    let pairs: Vec<(usize, usize)> = steps(query, reference, line, (f64::MIN, f64::MAX)).collect();
+    let sums: Vec<Sums> = pairs
         .iter()
-        .zip(&agreement)
-        .filter(|(state, (i, _))| inside(*i) && matches!(state, Some(c) if *c >= ENTER))
-        .map(|(_, (i, _))| *i)
-        .collect::<Vec<_>>();
-    let seed = *seed.get(seed.len() / 2)?;
-    let at = agreement.iter().position(|(i, _)| *i == seed)?;
-    let first = walk(&states, (0..=at).rev())?;
-    let last = walk(&states, at..states.len())?;
-    let time = |k: usize| agreement[k].0 as f64 / query.rate;
-    Some((time(first), time(last) + 1.0 / query.rate))
+        .map(|&(i, j)| Sums::of(query.picture(i), reference.picture(j)))
+        .collect();
+    let states = states(&sums, query.rate);
+    let middle = (core.0 + core.1) / 2.0;
+    // The agreeing step nearest to the middle of what proposed the line.
+    let seed = (0..states.len())
+        .filter(|&k| states[k].is_some_and(|c| c >= ENTER))
+        .min_by(|&a, &b| {
+            let far = |k: usize| (query.time(pairs[k].0) - middle).abs();
+            far(a).total_cmp(&far(b))
+        })?;
+    let first = walk(&states, (0..=seed).rev())?;
+    let last = walk(&states, seed..states.len())?;
+    let half = 0.5 / query.rate;
+    let time = |k: usize| query.time(pairs[k].0);
+    let span = (time(first) - half, time(last) + half);
+    if span.1 - span.0 < config.min_seconds {
+        return None;
+    }
+    let mut total = Sums::default();
+    sums[first..=last].iter().for_each(|s| total.add(s));
+    let (change, moments) = changes(query, reference, &pairs[first..=last]);
+    Some(Agreement {
+        span,
+        correlation: total.correlation(),
+        change,
+        moments,
+    })
+}
+
+/// Correlation of the changes from picture to picture, and the effective number of changes.
+fn changes(query: &Film, reference: &Film, pairs: &[(usize, usize)]) -> (f64, f64) {
+    let difference = |film: &Film, a: usize, b: usize| -> Vec<f32> {
+        film.picture(b)
+            .iter()
+            .zip(film.picture(a))
+            .map(|(b, a)| b - a)
+            .collect()
+    };
+    let mut total = Sums::default();
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for w in pairs.windows(2) {
+        let q = difference(query, w[0].0, w[1].0);
+        let r = difference(reference, w[0].1, w[1].1);
+        let sums = Sums::of(&q, &r);
+        total.add(&sums);
+        let weight = (sums.qq * sums.rr).sqrt();
+        sum += weight;
+        squares += weight * weight;
+    }
+    let moments = if squares > 0.0 {
+        sum * sum / squares
+    } else {
+        0.0
+    };
+    (total.correlation(), moments)
 }
 
 /// Follows the agreement until it breaks; stillness is bridged but not trailed into.
@@ -61,21 +139,17 @@ fn walk(states: &[Option<f64>], order: impl Iterator<Item = usize>) -> Option<us
 }
 
 /// Smoothed correlation at every step; `None` where both films stand still.
-fn states(agreement: &[(usize, Sums)], rate: f64) -> Vec<Option<f64>> {
+fn states(sums: &[Sums], rate: f64) -> Vec<Option<f64>> {
     let reach = (SMOOTHING / 2.0 * rate).round() as usize;
-    let n = agreement.len();
-    let mean = agreement.iter().map(|(_, s)| s.qq + s.rr).sum::<f64>() / n.max(1) as f64;
+    let n = sums.len();
+    let mean = sums.iter().map(|s| s.qq + s.rr).sum::<f64>() / n.max(1) as f64;
     (0..n)
         .map(|k| {
-            let mut sums = Sums::default();
-            for (_, s) in &agreement[k.saturating_sub(reach)..(k + reach + 1).min(n)] {
-                sums.qq += s.qq;
-                sums.rr += s.rr;
-                sums.qr += s.qr;
-                sums.pictures += 1;
-            }
-            let still = sums.qq + sums.rr < STILL * mean * sums.pictures as f64;
-            (!still).then(|| sums.correlation())
+            let near = &sums[k.saturating_sub(reach)..(k + reach + 1).min(n)];
+            let mut total = Sums::default();
+            near.iter().for_each(|s| total.add(s));
+            let still = total.qq + total.rr < STILL * mean * near.len() as f64;
+            (!still).then(|| total.correlation())
         })
         .collect()
 }

@@ -1,0 +1,157 @@
+//! Keypoints of the reference found again in the query, where transform and time line say.
+
+use super::config::VideoMatchConfig;
+use super::geometry::Affine;
+use super::timeline::Line;
+use likeness_core::VideoFingerprint;
+use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
+use likeness_video::{ANGLE_STEPS, mirrored, mirrored_angle, words};
+
+/// How many keypoints there were to find again, and how many were.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Refound {
+    /// Reference keypoints that the query should show.
+    pub expected: usize,
+    /// Those found there.
+    pub found: usize,
+    /// Those found as far from where they should be as would be wrong: chance.
+    pub chance: f64,
+}
+
+/// A keypoint where the query should show it.
+struct Projected {
+    x: f64,
+    y: f64,
+    level: f64,
+    angle: i32,
+    descriptor: [u64; 2],
+}
+
+/// Looks for the reference's keypoints in all query keyframes of `span`.
+pub(super) fn refind(
+    query: &VideoFingerprint,
+    reference: &VideoFingerprint,
+    (map, flip): (&Affine, bool),
+    line: Line,
+    span: (f64, f64),
+    config: &VideoMatchConfig,
+) -> Refound {
+    let mut sum = Refound::default();
+    let mut wrong = 0;
+    for frame in query
+        .keyframes
+        .iter()
+        .filter(|f| f.seconds() >= span.0 && f.seconds() <= span.1)
+    {
+        let Some(twin) = nearest(reference, line.at(frame.seconds())) else {
+            continue;
+        };
+        let expected = project(twin, reference.aspect, query.aspect, map, flip);
+        sum.expected += expected.len();
+        sum.found += count(&expected, frame, query.aspect, [0.0, 0.0], config);
+        for shift in SHIFTS {
+            wrong += count(&expected, frame, query.aspect, shift, config);
+        }
+    }
+    sum.chance = wrong as f64 / SHIFTS.len() as f64;
+    sum
+}
+
+/// Displacements, in picture heights, at which what is found is found by chance.
+const SHIFTS: [[f64; 2]; 4] = [[0.09, 0.02], [-0.08, 0.05], [0.03, -0.1], [-0.04, -0.07]];
+
+/// The keyframe nearest to a time, unless it is too far to show the same.
+fn nearest(reference: &VideoFingerprint, time: f64) -> Option<&Keyframe> {
+    let frames = &reference.keyframes;
+    let after = frames.partition_point(|f| f.seconds() < time);
+    let far = |f: &&Keyframe| (f.seconds() - time).abs();
+    let next = frames.get(after);
+    let last = after.checked_sub(1).and_then(|i| frames.get(i));
+    // A still scene has few keyframes: the last one stands for what follows.
+    let nearest = next
+        .into_iter()
+        .chain(last)
+        .min_by(|a, b| far(a).total_cmp(&far(b)))?;
+    (far(&nearest) <= 2.0).then_some(nearest)
+}
+
+fn project(
+    frame: &Keyframe,
+    aspect: f64,
+    query_aspect: f64,
+    map: &Affine,
+    flip: bool,
+) -> Vec<Projected> {
+    let sizes = VideoConfig::DEFAULT.level_sizes;
+    let ratio = (f64::from(sizes[0]) / f64::from(sizes[1])).ln();
+    // Levels measure by the root of the picture's area, maps by its height.
+    let scale = map.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
+    let down = scale.ln() / ratio;
+    let turn = (map.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
+    frame
+        .keypoints
+        .iter()
+        .filter_map(|keypoint| {
+            let (fx, fy) = words::place(keypoint);
+            let fx = if flip { 1.0 - fx } else { fx };
+            let [x, y] = map.apply([f64::from(fx) * aspect, f64::from(fy)]);
+            let inside = (0.02..0.98).contains(&(x / query_aspect)) && (0.02..0.98).contains(&y);
+            let level = f64::from(keypoint.level) + down;
+            let (descriptor, angle) = match flip {
+                true => (
+                    mirrored(keypoint.descriptor),
+                    mirrored_angle(keypoint.angle),
+                ),
+                false => (keypoint.descriptor, keypoint.angle),
+            };
+            (inside && (-0.5..7.5).contains(&level)).then_some(Projected {
+                x,
+                y,
+                level,
+                angle: i32::from(angle) + turn,
+                descriptor,
+            })
+        })
+        .collect()
+}
+
+/// How many of the expected keypoints the frame has, displaced by `shift`.
+fn count(
+    expected: &[Projected],
+    frame: &Keyframe,
+    aspect: f64,
+    shift: [f64; 2],
+    config: &VideoMatchConfig,
+) -> usize {
+    let places: Vec<(f64, f64, &Keypoint)> = frame
+        .keypoints
+        .iter()
+        .map(|keypoint| {
+            let (x, y) = words::place(keypoint);
+            (
+                f64::from(x) * aspect - shift[0],
+                f64::from(y) - shift[1],
+                keypoint,
+            )
+        })
+        .collect();
+    let reach = config.refind_distance;
+    expected
+        .iter()
+        .filter(|p| {
+            places.iter().any(|(x, y, keypoint)| {
+                (x - p.x).abs() < reach && (y - p.y).abs() < reach && same(p, keypoint, config)
+            })
+        })
+        .count()
+}
+
+fn same(expected: &Projected, keypoint: &Keypoint, config: &VideoMatchConfig) -> bool {
+    let steps = ANGLE_STEPS as i32;
+    let turn = (i32::from(keypoint.angle) - expected.angle).rem_euclid(steps);
+    let [a, b] = expected.descriptor;
+    let [c, d] = keypoint.descriptor;
+    (f64::from(keypoint.level) - expected.level).abs() <= 1.3
+        && turn.min(steps - turn) <= 6
+        && (a ^ c).count_ones() + (b ^ d).count_ones() <= config.descriptor_distance
+}
