@@ -1,0 +1,255 @@
+//! Disguised and unrelated films made of moving textures, from frames to matches.
+
+use likeness_core::{Density, Fingerprint, LumaFrame, StreamState, VideoFingerprint};
+use likeness_index::MemoryStore;
+use likeness_match::Found;
+use likeness_match::video::{VideoMatchConfig, match_video};
+use likeness_video::{VideoExtractor, postings};
+
+const WIDTH: usize = 320;
+const HEIGHT: usize = 180;
+const RATE: f64 = 10.0;
+
+/// A grey picture.
+#[derive(Clone)]
+struct Picture {
+    width: usize,
+    height: usize,
+    data: Vec<u8>,
+}
+
+impl Picture {
+    fn new(width: usize, height: usize) -> Picture {
+        Picture {
+            width,
+            height,
+            data: vec![0; width * height],
+        }
+    }
+
+    fn from(width: usize, height: usize, value: impl Fn(usize, usize) -> u8) -> Picture {
+        let data = (0..width * height)
+            .map(|i| value(i % width, i / width))
+            .collect();
+        Picture {
+            width,
+            height,
+            data,
+        }
+    }
+
+    fn at(&self, x: usize, y: usize) -> u8 {
+        self.data[y.min(self.height - 1) * self.width + x.min(self.width - 1)]
+    }
+}
+
+/// Patches of random grey of several sizes, on top of one another.
+fn texture(seed: u64) -> Picture {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((state >> 33) % n as u64) as usize
+    };
+    let mut picture = Picture::new(2 * WIDTH, 2 * HEIGHT);
+    for i in 0..900 {
+        let size = 4 + next(if i < 200 { 80 } else { 24 });
+        let (left, top, grey) = (next(2 * WIDTH), next(2 * HEIGHT), next(256) as u8);
+        for y in top..(top + size).min(2 * HEIGHT) {
+            for x in left..(left + size).min(2 * WIDTH) {
+                picture.data[y * 2 * WIDTH + x] = grey;
+            }
+        }
+    }
+    picture
+}
+
+/// Shots of three seconds: a background that pans and something that crosses it.
+fn film(seed: u64, seconds: f64) -> Vec<Picture> {
+    let mut shots: Vec<(Picture, Picture)> = Vec::new();
+    (0..(seconds * RATE) as usize)
+        .map(|i| {
+            let shot = (i as f64 / RATE / 3.0) as u64;
+            if shots.len() as u64 <= shot {
+                shots.push((
+                    texture(seed * 1000 + shot),
+                    texture(seed * 1000 + 500 + shot),
+                ));
+            }
+            let (back, front) = &shots[shot as usize];
+            let t = i as f64 / RATE - 3.0 * shot as f64;
+            let way = if (seed + shot).is_multiple_of(2) {
+                t
+            } else {
+                3.0 - t
+            };
+            let (dx, dy) = ((way * 40.0) as usize, (t * 13.0) as usize);
+            let (fx, fy) = ((t * 70.0) as usize, 20 + (way * 25.0) as usize);
+            Picture::from(WIDTH, HEIGHT, |x, y| {
+                if (fx..fx + 90).contains(&x) && (fy..fy + 70).contains(&y) {
+                    front.at(x - fx, y - fy)
+                } else {
+                    back.at(x + dx, y + dy)
+                }
+            })
+        })
+        .collect()
+}
+
+fn extract(frames: &[Picture], rate: f64, density: Density) -> StreamState<VideoFingerprint> {
+    let mut extractor = VideoExtractor::new(density);
+    for (i, frame) in frames.iter().enumerate() {
+        extractor.push(LumaFrame {
+            data: &frame.data,
+            width: frame.width,
+            height: frame.height,
+            stride: frame.width,
+            pixel_aspect: 1.0,
+            time: i as f64 / rate,
+        });
+    }
+    extractor.finish()
+}
+
+/// A library of three films of 24 seconds.
+fn library() -> MemoryStore {
+    let mut store = MemoryStore::default();
+    for seed in 1..=3 {
+        let video = extract(&film(seed, 24.0), RATE, Density::Reference);
+        let fingerprint = Fingerprint {
+            content: [seed as u8; 32],
+            duration: 24.0,
+            density: Density::Reference,
+            audio: StreamState::Absent,
+            video,
+        };
+        let id = likeness_core::ReferenceId(seed as u32 - 1);
+        let words = fingerprint
+            .video
+            .analysed()
+            .map_or_else(Vec::new, |v| postings(v, id));
+        store.add(fingerprint, [Vec::new(), words]);
+    }
+    store
+}
+
+fn find(frames: &[Picture], rate: f64, store: &MemoryStore) -> Vec<Found> {
+    match extract(frames, rate, Density::Query) {
+        StreamState::Analysed(query) => {
+            match_video(&query, store, &VideoMatchConfig::default()).unwrap()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn changed(frames: &[Picture], change: impl Fn(&Picture) -> Picture) -> Vec<Picture> {
+    frames.iter().map(change).collect()
+}
+
+fn scaled(picture: &Picture, width: usize, height: usize) -> Picture {
+    Picture::from(width, height, |x, y| {
+        picture.at(x * picture.width / width, y * picture.height / height)
+    })
+}
+
+#[test]
+fn disguised_copies_are_found_and_measured() {
+    let store = library();
+    let excerpt = &film(2, 24.0)[60..180];
+    let check = |name: &str, frames: &[Picture], rate: f64, want: [f64; 4], mirrored: bool| {
+        let found = find(frames, rate, &store);
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert_eq!(found[0].reference.0, 1, "{name}");
+        let segment = &found[0].segments[0];
+        let speed = rate / RATE;
+        assert!((segment.speed - speed).abs() < 0.02, "{name}: {segment:?}");
+        let start = 6.0 + segment.query_start * speed;
+        assert!(
+            (segment.reference_start - start).abs() < 0.3,
+            "{name}: {segment:?}"
+        );
+        assert_eq!(segment.mirrored, Some(mirrored), "{name}");
+        let rect = segment.query_rect.unwrap();
+        assert!(rect.iou(&want.into()) > 0.85, "{name}: {segment:?}");
+    };
+    let full = [0.0, 0.0, 1.0, 1.0];
+    check("clean", excerpt, RATE, full, false);
+    check("faster", excerpt, RATE * 1.08, full, false);
+    check("slower", excerpt, RATE * 0.92, full, false);
+    let mirror = changed(excerpt, |p| {
+        Picture::from(WIDTH, HEIGHT, |x, y| p.at(WIDTH - 1 - x, y))
+    });
+    check("mirror", &mirror, RATE, full, true);
+    let crop = changed(excerpt, |p| {
+        Picture::from(WIDTH * 9 / 10, HEIGHT * 8 / 10, |x, y| {
+            p.at(x + WIDTH / 10, y + HEIGHT / 5)
+        })
+    });
+    check("crop", &crop, RATE, full, false);
+    let half = changed(excerpt, |p| {
+        let small = scaled(p, WIDTH / 2, HEIGHT / 2);
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match (x.checked_sub(WIDTH / 4), y.checked_sub(HEIGHT / 4)) {
+                (Some(x), Some(y)) if x < small.width && y < small.height => small.at(x, y),
+                _ => 0,
+            }
+        })
+    });
+    check("half", &half, RATE, [0.25, 0.25, 0.75, 0.75], false);
+}
+
+#[test]
+fn what_is_not_a_copy_is_not_found() {
+    let store = library();
+    let check = |name: &str, frames: &[Picture]| {
+        let found = find(frames, RATE, &store);
+        assert!(found.is_empty(), "{name}: {found:?}");
+    };
+    check("another film", &film(9, 15.0));
+    let excerpt = &film(2, 24.0)[60..180];
+    check("one frame standing still", &vec![excerpt[10].clone(); 120]);
+    check("black", &vec![Picture::new(WIDTH, HEIGHT); 120]);
+    // A card of the reference, shown for three seconds before something else.
+    let mut card = vec![excerpt[10].clone(); 30];
+    card.extend(film(8, 10.0));
+    check("a shared card", &card);
+    // The same studio: the reference's background stands still behind another film.
+    let studio: Vec<Picture> = film(7, 12.0)
+        .iter()
+        .map(|p| {
+            let small = scaled(p, 120, 90);
+            let mut scene = excerpt[10].clone();
+            for y in 0..90 {
+                scene.data[(y + 60) * WIDTH + 100..][..120]
+                    .copy_from_slice(&small.data[y * 120..][..120]);
+            }
+            scene
+        })
+        .collect();
+    check("a shared background", &studio);
+}
+
+#[test]
+fn the_sparse_form_is_what_the_dense_one_thins_to() {
+    let frames = film(5, 9.0);
+    let dense = extract(&frames, RATE, Density::Query);
+    let sparse = extract(&frames, RATE, Density::Reference);
+    let dense = dense.analysed().unwrap();
+    assert_eq!(Some(&dense.to_reference()), sparse.analysed());
+    assert_eq!(
+        VideoFingerprint::decode(&dense.encode()).as_ref(),
+        Ok(dense)
+    );
+}
+
+#[test]
+fn nothing_to_see_and_too_little_are_told_apart() {
+    let black = vec![Picture::new(WIDTH, HEIGHT); 60];
+    assert_eq!(extract(&black, RATE, Density::Query), StreamState::Empty);
+    assert_eq!(
+        extract(&film(1, 1.0), RATE, Density::Query),
+        StreamState::TooShort
+    );
+    assert_eq!(extract(&[], RATE, Density::Query), StreamState::TooShort);
+}
