@@ -39,6 +39,7 @@ impl<'a> Cast<'a> {
         let mut present: Vec<&Work> = works
             .iter()
             .filter(|work| split.is_none_or(|split| work.split == split))
+            .filter(|work| suite.uses(&work.package))
             .filter(|work| work.path(media).is_file())
             .collect();
         Random::new(suite.seed, "cast").shuffle(&mut present);

@@ -19,6 +19,9 @@ pub(crate) struct Suite {
     pub(crate) seconds: f64,
     /// Queries of each row.
     pub(crate) queries: usize,
+    /// Works of these packages only; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packages: Vec<String>,
     #[serde(default)]
     pub(crate) references: Amount,
     #[serde(default)]
@@ -89,6 +92,11 @@ impl Row {
 }
 
 impl Suite {
+    /// Whether a work of this package may be used.
+    pub(crate) fn uses(&self, package: &str) -> bool {
+        self.packages.is_empty() || self.packages.iter().any(|used| used == package)
+    }
+
     /// A built-in suite by name, or one from a TOML file.
     pub(crate) fn load(name: &str) -> Result<Suite> {
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name);
