@@ -110,11 +110,8 @@ mod tests {
         };
         check(Format::Jsonl, "{\"length\":61.5,\"name\":\"a, b\"}\n");
         check(Format::Csv, "name,length\n\"a, b\",61.5\n");
-        let rule = "─".repeat(14);
-        let rows = " name  length \n{rule}\n a, b  1:01.5 \n".replace(" \n", "\n");
-        check(
-            Format::Table,
-            &format!("{rule}\n{}{rule}\n", rows.replace("{rule}", &rule)),
-        );
+        let rule = "─".repeat(15);
+        let table = format!("{rule}\n name   length\n{rule}\n a, b   1:01.5\n{rule}\n");
+        check(Format::Table, &table);
     }
 }
