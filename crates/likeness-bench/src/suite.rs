@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Suites that come with the harness.
-const BUILT_IN: [(&str, &str); 1] = [("main", include_str!("../../../datasets/suites/main.toml"))];
+const BUILT_IN: [(&str, &str); 4] = [
+    ("main", include_str!("../../../datasets/suites/main.toml")),
+    ("gate", include_str!("../../../datasets/suites/gate.toml")),
+    ("audio", include_str!("../../../datasets/suites/audio.toml")),
+    ("video", include_str!("../../../datasets/suites/video.toml")),
+];
 
 /// A benchmark: rows of disguises and the works to try them on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
