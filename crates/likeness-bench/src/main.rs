@@ -99,6 +99,9 @@ struct Setting {
     /// A built-in suite's name, or a TOML file.
     #[arg(long, default_value = "main")]
     suite: String,
+    /// Queries of each row, instead of the suite's number.
+    #[arg(long)]
+    queries: Option<usize>,
     /// Works of this split only.
     #[arg(long)]
     split: Option<Split>,
@@ -131,7 +134,8 @@ impl Setting {
 impl Setting {
     /// The suite, its works and its folder.
     fn prepare(&self) -> Result<(Suite, Vec<Work>, PathBuf)> {
-        let suite = Suite::load(&self.suite)?;
+        let mut suite = Suite::load(&self.suite)?;
+        suite.queries = self.queries.unwrap_or(suite.queries);
         let works = corpus::load(&self.manifest)?;
         let folder = self.folder(&suite);
         Ok((suite, works, folder))

@@ -74,7 +74,7 @@ impl<'a> Cast<'a> {
         Ok(cast)
     }
 
-    fn materials<'m>(&self, media: &Path, random: &mut Random) -> OwnedMaterials {
+    fn materials(&self, media: &Path, random: &mut Random) -> OwnedMaterials {
         let mut pick = |from: &[&Work]| {
             let chosen = from.get(random.index(from.len()))?;
             Some(chosen.path(media))

@@ -118,7 +118,7 @@ pub(crate) fn pattern(
         let front = match kinds[index] {
             0 => false,
             1 => from_middle * 9 < middle.pow(2) * 4,
-            2 => (u + v) / (tile / 4).max(1) % 2 == 0,
+            2 => ((u + v) / (tile / 4).max(1)).is_multiple_of(2),
             _ => u > v,
         };
         *pixel = tiles[index][usize::from(front)];

@@ -10,7 +10,6 @@ use crate::recipe::{
     AudioCodec, AudioStep, Background, Encoding, Shifter, Side, Stretcher, VideoStep,
 };
 use ffmpeg::frame::Video;
-use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// The excerpts begin here in their sources, seconds.
@@ -45,7 +44,9 @@ fn click_near(sound: &Sound, near: f64) -> f64 {
     };
     let first = frames((near - 0.3).max(0.0)) * 2;
     let last = (frames(near + 0.3) * 2).min(sound.samples.len() - window);
-    let loudest = (first..last).step_by(16).max_by(|a, b| energy(*a).total_cmp(&energy(*b)));
+    let loudest = (first..last)
+        .step_by(16)
+        .max_by(|a, b| energy(*a).total_cmp(&energy(*b)));
     (loudest.expect("samples") / 2) as f64 / f64::from(RATE) + 0.002
 }
 
@@ -56,8 +57,9 @@ fn hertz(sound: &Sound, from: f64, to: f64) -> f64 {
         .step_by(2)
         .copied()
         .collect();
-    let rising: Vec<usize> =
-        (1..left.len()).filter(|i| left[i - 1] < 0.0 && left[*i] >= 0.0).collect();
+    let rising: Vec<usize> = (1..left.len())
+        .filter(|i| left[i - 1] < 0.0 && left[*i] >= 0.0)
+        .collect();
     let spanned = (rising[rising.len() - 1] - rising[0]) as f64 / f64::from(RATE);
     (rising.len() - 1) as f64 / spanned
 }
@@ -80,7 +82,11 @@ fn hear(source: &Sound, steps: Vec<AudioStep>, encode: Encoding) -> Heard {
         music: Some(&other),
         ..Materials::default()
     };
-    let recipe = Recipe { audio: Some(steps), video: None, encode };
+    let recipe = Recipe {
+        audio: Some(steps),
+        video: None,
+        encode,
+    };
     let job = Job {
         source: &path,
         start: START,
@@ -109,7 +115,10 @@ fn check_clicks(step: AudioStep, tolerance: f64) {
         }
         let found = click_near(&heard.sound, expected);
         let error = found - expected - 0.002;
-        assert!(error.abs() <= tolerance, "{name}: click at {found:.4}, not {expected:.4}");
+        assert!(
+            error.abs() <= tolerance,
+            "{name}: click at {found:.4}, not {expected:.4}"
+        );
     }
 }
 
@@ -131,11 +140,20 @@ fn the_time_map_of_sound_is_what_is_heard() {
         AudioStep::Voice { snr_db: 5.0 },
         AudioStep::Music { snr_db: 3.0 },
         AudioStep::Equaliser { gain_db: 12.0 },
-        AudioStep::Band { low_hz: 300.0, high_hz: 3400.0 },
-        AudioStep::Reverb { seconds: 0.8, wet: 0.3 },
+        AudioStep::Band {
+            low_hz: 300.0,
+            high_hz: 3400.0,
+        },
+        AudioStep::Reverb {
+            seconds: 0.8,
+            wet: 0.3,
+        },
         AudioStep::Compress { ratio: 12.0 },
         AudioStep::Fade { seconds: 1.0 },
-        AudioStep::Inside { before: 7.0, after: 5.0 },
+        AudioStep::Inside {
+            before: 7.0,
+            after: 5.0,
+        },
     ] {
         check_clicks(step, 0.005);
     }
@@ -148,16 +166,31 @@ fn the_pitch_is_what_is_heard() {
         let heard = hear(&tone(20.0, &[]), vec![step], Encoding::default());
         let pitch = heard.truth.pitch_semitones.expect("sound has a pitch");
         let found = 12.0 * (hertz(&heard.sound, 3.0, 7.0) / 1000.0).log2();
-        assert!((found - pitch).abs() < 0.02, "{name}: {found:.3} semitones, not {pitch:.3}");
+        assert!(
+            (found - pitch).abs() < 0.02,
+            "{name}: {found:.3} semitones, not {pitch:.3}"
+        );
     };
     for factor in [0.75, 0.95, 1.05, 1.3] {
         check(AudioStep::Speed { factor });
-        check(AudioStep::Tempo { factor, stretcher: Stretcher::Atempo });
-        check(AudioStep::Tempo { factor, stretcher: Stretcher::Rubberband });
+        check(AudioStep::Tempo {
+            factor,
+            stretcher: Stretcher::Atempo,
+        });
+        check(AudioStep::Tempo {
+            factor,
+            stretcher: Stretcher::Rubberband,
+        });
     }
     for semitones in [-5.0, 0.5, 2.0, 6.0] {
-        check(AudioStep::Pitch { semitones, shifter: Shifter::Rubberband });
-        check(AudioStep::Pitch { semitones, shifter: Shifter::Resample });
+        check(AudioStep::Pitch {
+            semitones,
+            shifter: Shifter::Rubberband,
+        });
+        check(AudioStep::Pitch {
+            semitones,
+            shifter: Shifter::Resample,
+        });
     }
 }
 
@@ -171,7 +204,11 @@ fn codecs_do_not_shift_time() {
         (AudioCodec::Opus, 24),
     ] {
         let clicks = [4.0, 7.0];
-        let encoding = Encoding { codec, kbps, ..Encoding::default() };
+        let encoding = Encoding {
+            codec,
+            kbps,
+            ..Encoding::default()
+        };
         let heard = hear(&tone(20.0, &clicks), Vec::new(), encoding);
         for click in clicks {
             let found = click_near(&heard.sound, click - START) - 0.002;
@@ -191,11 +228,35 @@ fn names_of_sound_follow_from_the_steps() {
     let stretcher = Stretcher::Atempo;
     check(vec![], &[]);
     check(vec![AudioStep::Speed { factor: 1.05 }], &[Speed]);
-    check(vec![AudioStep::Tempo { factor: 1.05, stretcher }], &[Tempo]);
-    let pitch = AudioStep::Pitch { semitones: 2.0, shifter: Shifter::Resample };
+    check(
+        vec![AudioStep::Tempo {
+            factor: 1.05,
+            stretcher,
+        }],
+        &[Tempo],
+    );
+    let pitch = AudioStep::Pitch {
+        semitones: 2.0,
+        shifter: Shifter::Resample,
+    };
     check(vec![pitch.clone()], &[Pitch]);
-    check(vec![AudioStep::Tempo { factor: 1.05, stretcher }, pitch], &[Tempo, Pitch]);
-    check(vec![AudioStep::Inside { before: 9.0, after: 9.0 }], &[Excerpt]);
+    check(
+        vec![
+            AudioStep::Tempo {
+                factor: 1.05,
+                stretcher,
+            },
+            pitch,
+        ],
+        &[Tempo, Pitch],
+    );
+    check(
+        vec![AudioStep::Inside {
+            before: 9.0,
+            after: 9.0,
+        }],
+        &[Excerpt],
+    );
 }
 
 /// Centres of the white and the black mark in the source's picture, fractions.
@@ -218,7 +279,10 @@ fn marked() -> Encoded {
         "color=c=gray:s=640x360:r=25:d=14,{},format=yuv420p,settb=1/90000[out]",
         boxes.join(",")
     );
-    let encoding = Encoding { crf: 8, ..Encoding::default() };
+    let encoding = Encoding {
+        crf: 8,
+        ..Encoding::default()
+    };
     encode::video(Pull::video(&graph).expect("drawn"), &encoding)
         .expect("encoded")
         .expect("frames")
@@ -249,8 +313,15 @@ fn see(steps: Vec<VideoStep>) -> Seen {
         video: Some(&still),
         ..Materials::default()
     };
-    let encode = Encoding { crf: 10, ..Encoding::default() };
-    let recipe = Recipe { audio: None, video: Some(steps), encode };
+    let encode = Encoding {
+        crf: 10,
+        ..Encoding::default()
+    };
+    let recipe = Recipe {
+        audio: None,
+        video: Some(steps),
+        encode,
+    };
     let job = Job {
         source: &path,
         start: START,
@@ -263,19 +334,25 @@ fn see(steps: Vec<VideoStep>) -> Seen {
     watch(&file, truths[0].clone())
 }
 
-fn watch(file: &PathBuf, truth: Truth) -> Seen {
+fn watch(file: &Path, truth: Truth) -> Seen {
     let graph = format!("movie=filename={},format=gray[out]", quoted(file));
     let mut pull = Pull::video(&graph).expect("opened");
     let unit = f64::from(pull.time_base().expect("a time base"));
     let (mut frame, mut seen) = (
         Video::empty(),
-        Seen { width: 0, height: 0, frames: Vec::new(), truth },
+        Seen {
+            width: 0,
+            height: 0,
+            frames: Vec::new(),
+            truth,
+        },
     );
     while pull.next(&mut frame).expect("decoded") {
         (seen.width, seen.height) = (frame.width() as usize, frame.height() as usize);
         let rows = frame.data(0).chunks(frame.stride(0)).take(seen.height);
         let luma = rows.flat_map(|row| row[..seen.width].to_vec()).collect();
-        seen.frames.push((frame.pts().unwrap_or(0) as f64 * unit, luma));
+        seen.frames
+            .push((frame.pts().unwrap_or(0) as f64 * unit, luma));
     }
     seen
 }
@@ -284,7 +361,12 @@ impl Seen {
     /// When the picture changes most from one frame to the next.
     fn change(&self) -> f64 {
         let difference = |pair: &&[(f64, Vec<u8>)]| -> u64 {
-            pair[0].1.iter().zip(&pair[1].1).map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2)).sum()
+            pair[0]
+                .1
+                .iter()
+                .zip(&pair[1].1)
+                .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2))
+                .sum()
         };
         let pairs = self.frames.windows(2);
         pairs.max_by_key(difference).expect("two frames")[1].0
@@ -294,7 +376,11 @@ impl Seen {
     /// picture, looking only inside `within` (fractions).
     fn marks(&self, before: f64, after: f64, within: [f64; 4]) -> [[f64; 2]; 2] {
         let at = |time: f64| {
-            let shown = self.frames.iter().rev().find(|(start, _)| *start <= time + 1e-3);
+            let shown = self
+                .frames
+                .iter()
+                .rev()
+                .find(|(start, _)| *start <= time + 1e-3);
             &shown.unwrap_or(&self.frames[0]).1
         };
         let (old, new) = (at(before), at(after));
@@ -323,7 +409,10 @@ fn check_picture(steps: Vec<VideoStep>, swapped: bool) {
     let seen = see(steps);
     let expected = seen.expected_change();
     let found = seen.change();
-    assert!((found - expected).abs() < 0.061, "{name}: marks come at {found:.3}, not {expected:.3}");
+    assert!(
+        (found - expected).abs() < 0.061,
+        "{name}: marks come at {found:.3}, not {expected:.3}"
+    );
     let placement = seen.truth.placement.clone().expect("a picture has a place");
     if !placement.rectangular {
         return;
@@ -331,7 +420,11 @@ fn check_picture(steps: Vec<VideoStep>, swapped: bool) {
     // Where the surroundings show the marks as well, only the copy itself is looked at.
     let echoed = placement.query_rects.len() > 1 || name.contains("Vertical");
     for rect in &placement.query_rects {
-        let within = if echoed { (*rect).into() } else { [0.0, 0.0, 1.0, 1.0] };
+        let within = if echoed {
+            (*rect).into()
+        } else {
+            [0.0, 0.0, 1.0, 1.0]
+        };
         let mut marks = seen.marks(expected - 0.3, expected + 0.3, within);
         if swapped {
             marks.swap(0, 1);
@@ -358,8 +451,18 @@ fn check_picture(steps: Vec<VideoStep>, swapped: bool) {
 
 #[test]
 fn places_are_what_is_seen() {
-    let inset = |size, background, x, y| VideoStep::Inset { size, background, x, y };
-    let crop = |left, top, right, bottom| VideoStep::Crop { left, top, right, bottom };
+    let inset = |size, background, x, y| VideoStep::Inset {
+        size,
+        background,
+        x,
+        y,
+    };
+    let crop = |left, top, right, bottom| VideoStep::Crop {
+        left,
+        top,
+        right,
+        bottom,
+    };
     for steps in [
         vec![],
         vec![crop(0.0, 0.2, 0.0, 0.0)],
@@ -375,7 +478,11 @@ fn places_are_what_is_seen() {
         vec![VideoStep::Stretch { factor: 1.33 }],
         vec![VideoStep::Split { side: Side::Right }],
         vec![VideoStep::Mosaic],
-        vec![VideoStep::Mirror, crop(0.1, 0.0, 0.0, 0.0), inset(0.7, Background::Black, None, None)],
+        vec![
+            VideoStep::Mirror,
+            crop(0.1, 0.0, 0.0, 0.0),
+            inset(0.7, Background::Black, None, None),
+        ],
         vec![crop(0.0, 0.1, 0.1, 0.0), VideoStep::Mirror],
     ] {
         check_picture(steps, false);
@@ -385,7 +492,12 @@ fn places_are_what_is_seen() {
 #[test]
 fn light_changes_leave_places_and_times_alone() {
     for step in [
-        VideoStep::Colour { gamma: 1.5, saturation: 0.0, hue: 0.0, brightness: 0.8 },
+        VideoStep::Colour {
+            gamma: 1.5,
+            saturation: 0.0,
+            hue: 0.0,
+            brightness: 0.8,
+        },
         VideoStep::Blur { sigma: 4.0 },
         VideoStep::Noise { strength: 10 },
     ] {
@@ -401,7 +513,10 @@ fn the_time_map_of_pictures_is_what_is_seen() {
         VideoStep::Speed { factor: 0.9 },
         VideoStep::FrameRate { fps: 12.0 },
         VideoStep::Drop { every: 9 },
-        VideoStep::Inside { before: 3.0, after: 2.0 },
+        VideoStep::Inside {
+            before: 3.0,
+            after: 2.0,
+        },
     ] {
         let name = format!("{step:?}");
         let seen = see(vec![step, VideoStep::Caption, VideoStep::Lines]);
@@ -417,7 +532,10 @@ fn the_time_map_of_pictures_is_what_is_seen() {
             ..seen
         };
         let (found, expected) = (inner.change(), inner.expected_change());
-        assert!((found - expected).abs() < 0.09, "{name}: {found:.3}, not {expected:.3}");
+        assert!(
+            (found - expected).abs() < 0.09,
+            "{name}: {found:.3}, not {expected:.3}"
+        );
     }
 }
 
@@ -432,8 +550,14 @@ fn a_rotation_turns_the_line_between_the_marks() {
         };
         let (w, h) = (seen.width as f64, seen.height as f64);
         let turned = angle(marks[0], marks[1], w, h) - angle(MARKS[0], MARKS[1], 640.0, 360.0);
-        assert!((turned - degrees).abs() < 0.5, "{turned} degrees, not {degrees}");
-        assert_eq!(seen.truth.placement.map(|p| p.rotation_degrees), Some(degrees));
+        assert!(
+            (turned - degrees).abs() < 0.5,
+            "{turned} degrees, not {degrees}"
+        );
+        assert_eq!(
+            seen.truth.placement.map(|p| p.rotation_degrees),
+            Some(degrees)
+        );
     }
 }
 
@@ -454,12 +578,28 @@ fn the_same_seed_gives_the_same_file() {
         encode::write(&path, vec![marked()]).expect("written");
         let steps = vec![
             VideoStep::Noise { strength: 8 },
-            VideoStep::Inset { size: 0.5, background: Background::Pattern, x: None, y: None },
+            VideoStep::Inset {
+                size: 0.5,
+                background: Background::Pattern,
+                x: None,
+                y: None,
+            },
         ];
-        let recipe = Recipe { audio: None, video: Some(steps), encode: Encoding::default() };
+        let recipe = Recipe {
+            audio: None,
+            video: Some(steps),
+            encode: Encoding::default(),
+        };
         let materials = Materials::default();
         let random = Random::new(9, "same");
-        let job = Job { source: &path, start: 1.0, seconds: 2.0, recipe: &recipe, materials: &materials, random };
+        let job = Job {
+            source: &path,
+            start: 1.0,
+            seconds: 2.0,
+            recipe: &recipe,
+            materials: &materials,
+            random,
+        };
         let (file, _) = render(&job, folder.path(), "query").expect("rendered");
         std::fs::read(file).expect("read")
     };
@@ -470,12 +610,28 @@ fn the_same_seed_gives_the_same_file() {
 fn what_cannot_be_done_says_why() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("silent.flac");
-    flac(&path, &Sound { samples: vec![0.0; frames(5.0) * 2] });
+    flac(
+        &path,
+        &Sound {
+            samples: vec![0.0; frames(5.0) * 2],
+        },
+    );
     let fails = |audio: Option<Vec<AudioStep>>, start: f64| {
-        let recipe = Recipe { audio, video: None, encode: Encoding::default() };
+        let recipe = Recipe {
+            audio,
+            video: None,
+            encode: Encoding::default(),
+        };
         let materials = Materials::default();
         let random = Random::new(1, "");
-        let job = Job { source: &path, start, seconds: 2.0, recipe: &recipe, materials: &materials, random };
+        let job = Job {
+            source: &path,
+            start,
+            seconds: 2.0,
+            recipe: &recipe,
+            materials: &materials,
+            random,
+        };
         let error = render(&job, folder.path(), "query").expect_err("impossible");
         error.to_string()
     };
