@@ -11,6 +11,9 @@ use likeness_core::{Rect, VideoFingerprint};
 const FOREIGN: f64 = 0.25;
 /// Share of an edge row that must show the reference for the row to belong to it.
 const EDGE_SHARE: f64 = 0.35;
+/// Share of an edge row that must show something else for the row to go. Where hardly anything
+/// moves, a few pixels always flicker.
+const FOREIGN_SHARE: f64 = 0.33;
 /// Mean change of a query pixel from picture to picture above which its surroundings move.
 const MOVING: f64 = 2.0;
 
@@ -90,15 +93,17 @@ fn trim(evidence: &[Option<bool>], width: usize, height: usize) -> [usize; 4] {
     let mut bounds = [0, 0, width, height];
     // An edge goes when most of what changes on it is foreign.
     let foreign = |pixels: &mut dyn Iterator<Item = usize>| {
-        let (mut ours, mut others) = (0usize, 0usize);
+        let (mut ours, mut others, mut all) = (0usize, 0usize, 0usize);
         for p in pixels {
+            all += 1;
             match evidence[p] {
                 Some(true) => ours += 1,
                 Some(false) => others += 1,
                 None => {}
             }
         }
-        others > 0 && (ours as f64) < EDGE_SHARE * (ours + others) as f64
+        others as f64 > FOREIGN_SHARE * all as f64
+            && (ours as f64) < EDGE_SHARE * (ours + others) as f64
     };
     loop {
         let [x0, y0, x1, y1] = bounds;
