@@ -5,6 +5,7 @@
 //! frames that stand still vanish. So does a change of brightness of the whole picture.
 
 use super::geometry::Affine;
+use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::Thumbnails;
 
@@ -44,7 +45,7 @@ impl Film {
     }
 
     /// The thumbnails of a stretch of seconds through `warp`, without their mean over
-    /// `half_width` seconds to either side, nor each picture's own mean.
+    /// `half_width` seconds to either side.
     pub(super) fn new(thumbs: &Thumbnails, warp: &Warp, span: (f64, f64), half_width: f64) -> Film {
         let rate = thumbs.rate();
         let clamp = |t: f64| ((t * rate).max(0.0) as usize).min(thumbs.len());
@@ -67,6 +68,39 @@ impl Film {
         film
     }
 
+    /// The film without each picture's own mean: blind to what changes the whole picture at once.
+    pub(super) fn levelled(&self) -> Film {
+        let mut film = self.clone();
+        for picture in film.values.chunks_exact_mut(self.size) {
+            let mean = picture.iter().sum::<f32>() / self.size as f32;
+            picture.iter_mut().for_each(|value| *value -= mean);
+        }
+        film
+    }
+
+    /// What this film shows at each of the times that `line` gives to the pictures of `query`,
+    /// between its own pictures interpolated; and the numbers of those query pictures that fall
+    /// inside this film.
+    pub(super) fn along(&self, query: &Film, line: Line) -> (Vec<usize>, Film) {
+        let (mut numbers, mut values) = (Vec::new(), Vec::new());
+        for i in 0..query.len() {
+            let place = line.at(query.time(i)) * self.rate - 0.5 - self.first as f64;
+            if place < 0.0 || place + 1.0 >= self.len() as f64 {
+                continue;
+            }
+            let (j, part) = (place as usize, place.fract() as f32);
+            let pictures = self.picture(j).iter().zip(self.picture(j + 1));
+            values.extend(pictures.map(|(a, b)| a + (b - a) * part));
+            numbers.push(i);
+        }
+        let film = Film {
+            values,
+            first: 0,
+            ..*self
+        };
+        (numbers, film)
+    }
+
     fn detrend(&mut self, half_width: f64) {
         let reach = (half_width * self.rate).round() as usize;
         let (n, size) = (self.len(), self.size);
@@ -87,8 +121,6 @@ impl Film {
             for (value, sum) in picture.iter_mut().zip(&sum) {
                 *value -= sum * scale;
             }
-            let mean = picture.iter().sum::<f32>() / size as f32;
-            picture.iter_mut().for_each(|value| *value -= mean);
         }
     }
 }

@@ -95,14 +95,18 @@ fn verify(
     };
     let core = spread(fit.inliers.iter().map(|p| p.query_time), 1.5);
     let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
-    let (line, _) = Products::new(&film(core), &film_of_reference(there)).best_line(config);
+    let films = (film(core).levelled(), film_of_reference(there).levelled());
+    let line = Products::new(&films.0, &films.1).best_line(config);
+    let line = timeline::refine(&films.0, &films.1, line);
 
     let (near, far) = (core.0 - config.reach, core.1 + config.reach);
     let films = (
         film((near, far)),
         film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
     );
-    let Some(agreement) = segments::agreement(&films.0, &films.1, line, core, config) else {
+    let Some(agreement) =
+        segments::agreement(&films.0.levelled(), &films.1.levelled(), line, core, config)
+    else {
         return Ok(None);
     };
     let placed = (&fit.map, mirrored);

@@ -2,7 +2,7 @@
 
 use super::film::Film;
 use super::geometry::Affine;
-use super::timeline::{Line, steps};
+use super::timeline::Line;
 use crate::found::{PictureContext, Surroundings};
 use likeness_core::video::Thumbnails;
 use likeness_core::{Rect, VideoFingerprint};
@@ -38,8 +38,10 @@ fn evidence(
 ) -> Vec<Option<bool>> {
     let size = query.size;
     let (mut qq, mut rr, mut qr) = (vec![0f64; size], vec![0f64; size], vec![0f64; size]);
-    for (i, j) in steps(query, reference, line, span) {
-        let pictures = query.picture(i).iter().zip(reference.picture(j));
+    let (numbers, reference) = reference.along(query, line);
+    let inside = |i: usize| (span.0..=span.1).contains(&query.time(i));
+    for (k, &i) in numbers.iter().enumerate().filter(|(_, i)| inside(**i)) {
+        let pictures = query.picture(i).iter().zip(reference.picture(k));
         for (p, (&q, &r)) in pictures.enumerate() {
             let (q, r) = (f64::from(q), f64::from(r));
             qq[p] += q * q;

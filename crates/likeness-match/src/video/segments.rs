@@ -2,7 +2,8 @@
 
 use super::config::VideoMatchConfig;
 use super::film::{Film, dot};
-use super::timeline::{Line, steps};
+use super::timeline::Line;
+use std::ops::RangeInclusive;
 
 /// Correlation, smoothed over some seconds, that starts a segment...
 const ENTER: f64 = 0.4;
@@ -36,6 +37,14 @@ impl Sums {
         self.qr += other.qr;
     }
 
+    fn scaled(&self, scale: f64) -> Sums {
+        Sums {
+            qq: self.qq * scale,
+            rr: self.rr * scale,
+            qr: self.qr * scale,
+        }
+    }
+
     fn correlation(&self) -> f64 {
         let norm = (self.qq * self.rr).sqrt();
         if norm > 0.0 { self.qr / norm } else { 0.0 }
@@ -64,10 +73,11 @@ pub(super) fn agreement(
     core: (f64, f64),
     config: &VideoMatchConfig,
 ) -> Option<Agreement> {
-    let pairs: Vec<(usize, usize)> = steps(query, reference, line, (f64::MIN, f64::MAX)).collect();
-    let sums: Vec<Sums> = pairs
+    let (numbers, reference) = reference.along(query, line);
+    let sums: Vec<Sums> = numbers
         .iter()
-        .map(|&(i, j)| Sums::of(query.picture(i), reference.picture(j)))
+        .enumerate()
+        .map(|(k, &i)| Sums::of(query.picture(i), reference.picture(k)))
         .collect();
     let states = states(&sums, query.rate);
     let middle = (core.0 + core.1) / 2.0;
@@ -75,20 +85,20 @@ pub(super) fn agreement(
     let seed = (0..states.len())
         .filter(|&k| states[k].is_some_and(|c| c >= ENTER))
         .min_by(|&a, &b| {
-            let far = |k: usize| (query.time(pairs[k].0) - middle).abs();
+            let far = |k: usize| (query.time(numbers[k]) - middle).abs();
             far(a).total_cmp(&far(b))
         })?;
     let first = walk(&states, (0..=seed).rev())?;
     let last = walk(&states, seed..states.len())?;
     let half = 0.5 / query.rate;
-    let time = |k: usize| query.time(pairs[k].0);
+    let time = |k: usize| query.time(numbers[k]);
     let span = (time(first) - half, time(last) + half);
     if span.1 - span.0 < config.min_seconds {
         return None;
     }
     let mut total = Sums::default();
     sums[first..=last].iter().for_each(|s| total.add(s));
-    let (change, moments) = changes(query, reference, &pairs[first..=last]);
+    let (change, moments) = changes(query, &reference, &numbers, first..=last);
     Some(Agreement {
         span,
         correlation: total.correlation(),
@@ -98,7 +108,12 @@ pub(super) fn agreement(
 }
 
 /// Correlation of the changes from picture to picture, and the effective number of changes.
-fn changes(query: &Film, reference: &Film, pairs: &[(usize, usize)]) -> (f64, f64) {
+fn changes(
+    query: &Film,
+    reference: &Film,
+    numbers: &[usize],
+    steps: RangeInclusive<usize>,
+) -> (f64, f64) {
     let difference = |film: &Film, a: usize, b: usize| -> Vec<f32> {
         film.picture(b)
             .iter()
@@ -106,16 +121,24 @@ fn changes(query: &Film, reference: &Film, pairs: &[(usize, usize)]) -> (f64, f6
             .map(|(b, a)| b - a)
             .collect()
     };
+    let steps: Vec<(Sums, f64)> = steps
+        .skip(1)
+        .map(|k| {
+            let q = difference(query, numbers[k - 1], numbers[k]);
+            let r = difference(reference, k - 1, k);
+            let sums = Sums::of(&q, &r);
+            (sums, (sums.qq * sums.rr).sqrt())
+        })
+        .collect();
+    // A cut changes more than all motion together; it must not be all that counts.
+    let limit = steps.iter().map(|(_, weight)| weight).sum::<f64>() / steps.len().max(1) as f64;
     let mut total = Sums::default();
     let (mut sum, mut squares) = (0.0, 0.0);
-    for w in pairs.windows(2) {
-        let q = difference(query, w[0].0, w[1].0);
-        let r = difference(reference, w[0].1, w[1].1);
-        let sums = Sums::of(&q, &r);
-        total.add(&sums);
-        let weight = (sums.qq * sums.rr).sqrt();
-        sum += weight;
-        squares += weight * weight;
+    for (sums, weight) in steps.iter().filter(|(_, weight)| *weight > 0.0) {
+        let scale = (limit / weight).min(1.0);
+        total.add(&sums.scaled(scale));
+        sum += weight * scale;
+        squares += (weight * scale).powi(2);
     }
     let moments = if squares > 0.0 {
         sum * sum / squares

@@ -33,11 +33,16 @@ const MIN_OVERLAP: f64 = 0.6;
 /// How much correlation a doubled or halved speed must bring to be preferred.
 const SPEED_COST: f64 = 0.04;
 
+/// Correlation that an odd speed must bring over the plain one, within the refinement: of slow
+/// pictures any speed near the true one is about as good.
+const ODD_SPEED_GAIN: f64 = 0.01;
+
 /// Products of every picture of one film with every picture of another.
 pub(super) struct Products<'a> {
     query: &'a Film,
     reference: &'a Film,
     dots: Vec<f32>,
+    weights: Vec<f32>,
     query_energy: Vec<f32>,
     reference_energy: Vec<f32>,
 }
@@ -58,6 +63,7 @@ impl Products<'_> {
             query,
             reference,
             dots,
+            weights: weights(query),
             query_energy: energy(query),
             reference_energy: energy(reference),
         }
@@ -73,9 +79,10 @@ impl Products<'_> {
             all += 1;
             if let Some(j) = self.reference.index(line.at(self.query.time(i))) {
                 met += 1;
-                qr += self.dots[i * columns + j];
-                qq += self.query_energy[i];
-                rr += self.reference_energy[j];
+                let weight = self.weights[i];
+                qr += weight * self.dots[i * columns + j];
+                qq += weight * self.query_energy[i];
+                rr += weight * self.reference_energy[j];
             }
         }
         if (met as f64) < MIN_OVERLAP * f64::from(all) || qq <= 0.0 || rr <= 0.0 {
@@ -84,8 +91,8 @@ impl Products<'_> {
         f64::from(qr / (qq * rr).sqrt())
     }
 
-    /// The best line, and the correlation on it.
-    pub(super) fn best_line(&self, config: &VideoMatchConfig) -> (Line, f64) {
+    /// The best line.
+    pub(super) fn best_line(&self, config: &VideoMatchConfig) -> Line {
         let (low, high) = config.speed;
         let middle = self.query.time(self.query.len() / 2);
         let step = 1.0 / self.query.rate;
@@ -122,21 +129,66 @@ impl Products<'_> {
                 }
             }
         }
-        let (value, offset, speed) = best;
-        (Line::through(middle, offset, speed), value + cost(speed))
+        let (_, offset, speed) = best;
+        Line::through(middle, offset, speed)
     }
 }
 
-/// Pairs of picture numbers (query, reference) along a line inside both films.
-pub(super) fn steps<'a>(
-    query: &'a Film,
-    reference: &'a Film,
-    line: Line,
-    span: (f64, f64),
-) -> impl Iterator<Item = (usize, usize)> + 'a {
-    (0..query.len()).filter_map(move |i| {
-        let time = query.time(i);
-        let j = reference.index(line.at(time))?;
-        (time >= span.0 && time <= span.1).then_some((i, j))
-    })
+/// Weights of a film's pictures: those around cuts have so much energy that they would be all that
+/// counts.
+fn weights(film: &Film) -> Vec<f32> {
+    let energies: Vec<f32> = (0..film.len())
+        .map(|i| dot(film.picture(i), film.picture(i)))
+        .collect();
+    let mean = energies.iter().sum::<f32>() / energies.len().max(1) as f32;
+    let weight = |&energy: &f32| if energy > mean { mean / energy } else { 1.0 };
+    energies.iter().map(weight).collect()
+}
+
+/// Moves a line by parts of a picture's time to where the films correlate best, with the reference
+/// interpolated.
+pub(super) fn refine(query: &Film, reference: &Film, line: Line) -> Line {
+    let middle = query.time(query.len() / 2);
+    let weights = weights(query);
+    let correlation = |line: Line| {
+        let (numbers, along) = reference.along(query, line);
+        let (mut qr, mut qq, mut rr) = (0f32, 0f32, 0f32);
+        for (k, &i) in numbers.iter().enumerate() {
+            let (q, r) = (query.picture(i), along.picture(k));
+            qr += weights[i] * dot(q, r);
+            qq += weights[i] * dot(q, q);
+            rr += weights[i] * dot(r, r);
+        }
+        let norm = (qq * rr).sqrt();
+        if norm > 0.0 { qr / norm } else { 0.0 }
+    };
+    let mut best = (correlation(line), line.at(middle), line.speed);
+    for (reach, spread) in [(0.1, 0.008), (0.04, 0.004), (0.02, 0.002)] {
+        let (_, offset, speed) = best;
+        for (a, b) in [
+            (-1, 0),
+            (1, 0),
+            (0, -1),
+            (0, 1),
+            (-2, 0),
+            (2, 0),
+            (0, -2),
+            (0, 2),
+        ] {
+            let o = offset + reach * f64::from(a) / 2.0;
+            let s = speed * (1.0 + spread * f64::from(b) / 2.0);
+            let value = correlation(Line::through(middle, o, s));
+            if value > best.0 {
+                best = (value, o, s);
+            }
+        }
+    }
+    let plain = (-4..=4)
+        .map(|a| Line::through(middle, best.1 + 0.05 * f64::from(a), 1.0))
+        .map(|line| (correlation(line), line))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match plain {
+        Some((value, line)) if f64::from(value) >= f64::from(best.0) - ODD_SPEED_GAIN => line,
+        _ => Line::through(middle, best.1, best.2),
+    }
 }
