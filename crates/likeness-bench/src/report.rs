@@ -183,10 +183,8 @@ pub(crate) fn cost_lines(costs: &Costs) -> Vec<(&'static str, String)> {
         let [median, most, nearly_all] = values.map(|seconds| seconds * 1000.0);
         format!("{median:.0} / {most:.0} / {nearly_all:.0} ms (p50 / p95 / p99)")
     };
-    let heard = costs
-        .library_audio_seconds
-        .max(costs.library_video_seconds)
-        .max(1.0);
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let an_hour = |bytes: u64, seconds: f64| megabytes(bytes) / hours(seconds.max(1.0));
     vec![
         (
             "references",
@@ -211,10 +209,12 @@ pub(crate) fn cost_lines(costs: &Costs) -> Vec<(&'static str, String)> {
         (
             "library",
             format!(
-                "{:.1} MB, {:.2} MB an hour, opened in {:.0} ms",
-                costs.library_bytes as f64 / 1e6,
-                costs.library_bytes as f64 / 1e6 / hours(heard),
-                costs.open_wall * 1000.0
+                "{:.1} MB, opened in {:.0} ms; fingerprints without look-up tables: \
+                 {:.2} MB an hour of sound, {:.2} MB an hour of pictures",
+                megabytes(costs.library_bytes),
+                costs.open_wall * 1000.0,
+                an_hour(costs.audio_fingerprint_bytes, costs.library_audio_seconds),
+                an_hour(costs.video_fingerprint_bytes, costs.library_video_seconds),
             ),
         ),
         (

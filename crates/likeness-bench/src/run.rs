@@ -28,6 +28,11 @@ pub(crate) struct Costs {
     pub(crate) library_bytes: u64,
     pub(crate) library_audio_seconds: f64,
     pub(crate) library_video_seconds: f64,
+    /// Of the fingerprints alone; the look-up tables make up the rest of the library.
+    #[serde(default)]
+    pub(crate) audio_fingerprint_bytes: u64,
+    #[serde(default)]
+    pub(crate) video_fingerprint_bytes: u64,
     pub(crate) open_wall: f64,
     pub(crate) queries: usize,
     pub(crate) query_wall: f64,
@@ -73,6 +78,10 @@ pub(crate) fn run(
     let library = Library::open(&directory)?;
     costs.open_wall = start.elapsed().as_secs_f64();
     let stats = library.stats();
+    for reference in library.references() {
+        costs.audio_fingerprint_bytes += reference.audio.analysed().unwrap_or(&0);
+        costs.video_fingerprint_bytes += reference.video.analysed().unwrap_or(&0);
+    }
     costs.library_bytes = stats.file_bytes;
     costs.library_audio_seconds = stats.audio_duration;
     costs.library_video_seconds = stats.video_duration;
