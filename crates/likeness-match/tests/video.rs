@@ -137,7 +137,7 @@ fn library() -> MemoryStore {
 fn find(frames: &[Picture], rate: f64, store: &MemoryStore) -> Vec<Found> {
     match extract(frames, rate, Density::Query) {
         StreamState::Analysed(query) => {
-            match_video(&query, store, &VideoMatchConfig::default()).unwrap()
+            match_video(&query, store, &VideoMatchConfig::default()).unwrap_or_default()
         }
         _ => Vec::new(),
     }
