@@ -98,7 +98,9 @@ impl VideoFingerprint {
     fn repeats(&self, last: Option<&Keyframe>, frame: &Keyframe, config: &VideoConfig) -> bool {
         let Some(last) = last else { return false };
         frame.slot - last.slot <= config.still_slots
-            && self.thumbnails.largest_change(last.seconds(), frame.seconds())
+            && self
+                .thumbnails
+                .largest_change(last.seconds(), frame.seconds())
                 <= config.still_difference
     }
 

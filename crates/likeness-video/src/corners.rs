@@ -63,13 +63,17 @@ impl CornerFinder {
         let mut ranked = Vec::new();
         for cell in &mut cells {
             cell.sort_unstable_by(|a, b| {
-                b.response.total_cmp(&a.response).then((a.y, a.x).cmp(&(b.y, b.x)))
+                b.response
+                    .total_cmp(&a.response)
+                    .then((a.y, a.x).cmp(&(b.y, b.x)))
             });
             cell.truncate(limit);
             ranked.extend(cell.iter().copied().enumerate());
         }
         ranked.sort_unstable_by(|(m, a), (n, b)| {
-            (m.cmp(n)).then(b.response.total_cmp(&a.response)).then((a.y, a.x).cmp(&(b.y, b.x)))
+            (m.cmp(n))
+                .then(b.response.total_cmp(&a.response))
+                .then((a.y, a.x).cmp(&(b.y, b.x)))
         });
         ranked.truncate(limit);
         ranked.into_iter().map(|(_, corner)| corner).collect()

@@ -39,9 +39,8 @@ impl BaseScaler {
         config: &VideoConfig,
     ) -> Base {
         let own = (frame.width as f64 * frame.pixel_aspect * frame.height as f64).sqrt();
-        let useful = |level: usize| {
-            f64::from(config.level_sizes[level]) <= own * config.max_enlargement
-        };
+        let useful =
+            |level: usize| f64::from(config.level_sizes[level]) <= own * config.max_enlargement;
         let first_common = (config.query_levels..LEVELS).find(|&l| useful(l));
         let extra = (0..config.query_levels).filter(|&l| dense && useful(l));
         let pictures = extra
@@ -60,7 +59,11 @@ impl BaseScaler {
 /// All levels of a picture, finest first.
 pub(crate) fn levels(base: Base, aspect: f64, config: &VideoConfig) -> Vec<Level> {
     let mut pictures = base.pictures;
-    if let Some((finest, source)) = pictures.last().cloned().filter(|(l, _)| *l >= config.query_levels) {
+    if let Some((finest, source)) = pictures
+        .last()
+        .cloned()
+        .filter(|(l, _)| *l >= config.query_levels)
+    {
         for level in finest + 1..LEVELS {
             let (width, height) = config.level_size(level, aspect);
             let mut picture = Luma::new(width, height);
@@ -74,7 +77,11 @@ pub(crate) fn levels(base: Base, aspect: f64, config: &VideoConfig) -> Vec<Level
         .map(|(number, luma)| {
             let mut smooth = Luma::new(luma.width, luma.height);
             box_filter(&luma, &mut smooth, &mut columns);
-            Level { number, luma, smooth }
+            Level {
+                number,
+                luma,
+                smooth,
+            }
         })
         .collect()
 }

@@ -53,7 +53,11 @@ impl Resampler {
     /// Fills `target` with the frame scaled to its size.
     pub(crate) fn scale(&mut self, frame: &LumaFrame<'_>, target: &mut Luma) {
         self.prepare((frame.width, frame.height), (target.width, target.height));
-        for (taps, out) in self.rows.iter().zip(target.data.chunks_exact_mut(target.width)) {
+        for (taps, out) in self
+            .rows
+            .iter()
+            .zip(target.data.chunks_exact_mut(target.width))
+        {
             self.sums.fill(0);
             for (y, &weight) in (taps.first..).zip(&taps.weights) {
                 let row = &frame.data[y * frame.stride..][..frame.width];
@@ -64,7 +68,11 @@ impl Resampler {
             for (out, taps) in out.iter_mut().zip(&self.columns) {
                 let values = &self.sums[taps.first..][..taps.weights.len()];
                 // Four bits less keep the product within 32 bits.
-                let sum: u32 = values.iter().zip(&taps.weights).map(|(v, w)| (v >> 4) * w).sum();
+                let sum: u32 = values
+                    .iter()
+                    .zip(&taps.weights)
+                    .map(|(v, w)| (v >> 4) * w)
+                    .sum();
                 let shift = 2 * WEIGHT_BITS - 4;
                 *out = ((sum + (1 << (shift - 1))) >> shift).min(255) as u8;
             }
@@ -98,7 +106,10 @@ mod tests {
                 let x = i % to.0;
                 if x > 0 && x + 1 < to.0 {
                     let want = 200.0 * (x as f64 + 0.5) / to.0 as f64;
-                    assert!((f64::from(v) - want).abs() < 2.5, "{from:?} {to:?} {x}: {v} {want}");
+                    assert!(
+                        (f64::from(v) - want).abs() < 2.5,
+                        "{from:?} {to:?} {x}: {v} {want}"
+                    );
                 }
             }
         };

@@ -56,7 +56,10 @@ fn mirrored_weak(weak: u32) -> u32 {
 /// any of its weak bits flipped. `flip`: the terms of the mirrored keypoint.
 pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64)) {
     let (descriptor, weak) = match flip {
-        true => (crate::mirrored(keypoint.descriptor), mirrored_weak(keypoint.weak)),
+        true => (
+            crate::mirrored(keypoint.descriptor),
+            mirrored_weak(keypoint.weak),
+        ),
         false => (keypoint.descriptor, keypoint.weak),
     };
     for table in 0..TABLES {
@@ -163,7 +166,11 @@ mod tests {
             let sizes = (SAMPLE.weak & 0xffff).count_ones();
             let other = (SAMPLE.weak >> 16).count_ones();
             assert_eq!(seen.len(), (1 << sizes) + (1 << other));
-            let own = if flip { mirrored(SAMPLE.descriptor) } else { SAMPLE.descriptor };
+            let own = if flip {
+                mirrored(SAMPLE.descriptor)
+            } else {
+                SAMPLE.descriptor
+            };
             assert!((0..TABLES).all(|t| seen.contains(&term(own, t))));
             let mirror = Keypoint {
                 descriptor: mirrored(SAMPLE.descriptor),

@@ -1,7 +1,8 @@
 //! Bytes of a video fingerprint (FORMAT.md, "Video").
 
 use super::{
-    ANGLE_STEPS, LEVELS, DESCRIPTOR_WORDS, Keyframe, Keypoint, Thumbnails, VideoConfig, VideoFingerprint,
+    ANGLE_STEPS, DESCRIPTOR_WORDS, Keyframe, Keypoint, LEVELS, Thumbnails, VideoConfig,
+    VideoFingerprint,
 };
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
@@ -104,9 +105,7 @@ fn read_keyframe(
     let mut points = Vec::with_capacity(count);
     for _ in 0..count {
         let point = read_point(r, density)?;
-        if usize::from(point.level) >= LEVELS
-            || usize::from(point.angle) >= ANGLE_STEPS
-        {
+        if usize::from(point.level) >= LEVELS || usize::from(point.angle) >= ANGLE_STEPS {
             return Err(WireError::OutOfRange("keypoint level or angle"));
         }
         points.push(point);

@@ -124,9 +124,7 @@ impl Thumbnails {
             let residuals: Vec<u32> = picture
                 .iter()
                 .zip(&previous)
-                .map(|(&new, &old)| {
-                    zigzag(i32::from(new >> shift) - i32::from(old >> shift))
-                })
+                .map(|(&new, &old)| zigzag(i32::from(new >> shift) - i32::from(old >> shift)))
                 .collect();
             let parameter = rice_parameter(&residuals);
             bits.put(parameter, 4);
@@ -206,7 +204,12 @@ fn unzigzag(value: u32) -> i32 {
 
 /// The Rice parameter with the shortest code for `values`.
 fn rice_parameter(values: &[u32]) -> u32 {
-    let cost = |k: u32| values.iter().map(|v| u64::from(v >> k) + 1 + u64::from(k)).sum::<u64>();
+    let cost = |k: u32| {
+        values
+            .iter()
+            .map(|v| u64::from(v >> k) + 1 + u64::from(k))
+            .sum::<u64>()
+    };
     (0..8).min_by_key(|&k| cost(k)).unwrap_or(0)
 }
 
