@@ -324,7 +324,7 @@ fn bins(hits: &[Hit], aspect: f64, config: &VideoMatchConfig) -> Vec<(Bin, u32)>
         let offset = pair.reference_time - pair.query_time;
         for grid in 0..2u8 {
             let shift = f64::from(grid) * 0.5;
-            let cell = |value: f64, width: f64| (value / width + shift).floor().clamp(-99.0, 99.0);
+            let cell = |value: f64, width: f64| (value / width + shift).floor().clamp(-60.0, 60.0);
             let turn = f64::from(pair.turn) * f64::from(TURNS) / ANGLE_STEPS as f64;
             binned.push((
                 Bin {

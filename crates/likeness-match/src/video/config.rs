@@ -92,7 +92,7 @@ pub struct Evidence {
 impl Default for Evidence {
     fn default() -> Self {
         Evidence {
-            prior: -10.0,
+            prior: -8.5,
             film: 2.5,
             max_moments: 40.0,
             keypoints: 1.5,

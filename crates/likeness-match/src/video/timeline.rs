@@ -33,6 +33,10 @@ const MIN_OVERLAP: f64 = 0.6;
 /// How much correlation a doubled or halved speed must bring to be preferred.
 const SPEED_COST: f64 = 0.04;
 
+/// Correlation that an odd speed must bring over the plain one, within the refinement: of slow
+/// pictures any speed near the true one is about as good.
+const ODD_SPEED_GAIN: f64 = 0.01;
+
 /// Products of every picture of one film with every picture of another.
 pub(super) struct Products<'a> {
     query: &'a Film,
@@ -179,5 +183,12 @@ pub(super) fn refine(query: &Film, reference: &Film, line: Line) -> Line {
             }
         }
     }
-    Line::through(middle, best.1, best.2)
+    let plain = (-4..=4)
+        .map(|a| Line::through(middle, best.1 + 0.05 * f64::from(a), 1.0))
+        .map(|line| (correlation(line), line))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match plain {
+        Some((value, line)) if f64::from(value) >= f64::from(best.0) - ODD_SPEED_GAIN => line,
+        _ => Line::through(middle, best.1, best.2),
+    }
 }
