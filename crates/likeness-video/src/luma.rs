@@ -48,6 +48,8 @@ pub(crate) struct BlockMean {
     frames: u32,
 }
 
+/// Frames of one step that are looked at: timestamps may put a whole film into it.
+const MAX_FRAMES: u32 = 4096;
 /// Rows of one block that are looked at, so that sums fit 16 bits.
 const MAX_ROWS: usize = 256;
 
@@ -65,6 +67,9 @@ impl BlockMean {
 
     /// Adds a frame. Where the target is larger than the frame, source pixels are repeated.
     pub(crate) fn add(&mut self, frame: &LumaFrame<'_>) {
+        if self.frames == MAX_FRAMES {
+            return;
+        }
         self.columns.resize(frame.width, 0);
         for ty in 0..self.height {
             let (y0, y1) = span(ty, self.height, frame.height);
