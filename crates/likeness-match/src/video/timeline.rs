@@ -35,7 +35,7 @@ const SPEED_COST: f64 = 0.04;
 
 /// Correlation that an odd speed must bring over the plain one, within the refinement: of slow
 /// pictures any speed near the true one is about as good.
-const ODD_SPEED_GAIN: f64 = 0.01;
+const ODD_SPEED_GAIN: f64 = 0.03;
 
 /// Products of every picture of one film with every picture of another.
 pub(super) struct Products<'a> {
