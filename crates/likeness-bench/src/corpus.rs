@@ -123,6 +123,38 @@ pub(crate) fn load(manifest: &Path) -> Result<Vec<Work>> {
     works.with_context(|| format!("reading {}", manifest.display()))
 }
 
+/// Two works that share material, found out after the splits were fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Shared {
+    one: String,
+    other: String,
+}
+
+impl Shared {
+    /// Whether these are the two.
+    pub(crate) fn ties(&self, a: &Work, b: &Work) -> bool {
+        let (a, b) = (a.identifier(), b.identifier());
+        (self.one == a && self.other == b) || (self.one == b && self.other == a)
+    }
+}
+
+/// Reads `shared.tsv` beside a manifest; none when there is no such file.
+pub(crate) fn load_shared(manifest: &Path) -> Result<Vec<Shared>> {
+    let path = manifest.with_file_name("shared.tsv");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let what = || format!("reading {}", path.display());
+    let mut builder = csv::ReaderBuilder::new();
+    let mut reader = builder
+        .delimiter(b'\t')
+        .quoting(false)
+        .from_path(&path)
+        .with_context(what)?;
+    let shared: Result<Vec<Shared>, _> = reader.deserialize().collect();
+    shared.with_context(what)
+}
+
 /// Writes a manifest.
 pub(crate) fn save(manifest: &Path, works: &[Work]) -> Result<()> {
     let mut writer = csv::WriterBuilder::new()
@@ -242,6 +274,23 @@ mod tests {
                 let split = *groups.entry(&work.same_work_group).or_insert(work.split);
                 assert_eq!(split, work.split, "{}", work.same_work_group);
             }
+        }
+    }
+
+    #[test]
+    fn works_that_share_material_are_in_the_manifest_and_in_one_split() {
+        let works = manifest();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets/corpus.tsv");
+        let find = |name: &str| {
+            works
+                .iter()
+                .find(|w| w.identifier() == name)
+                .expect("listed")
+        };
+        for pair in load_shared(&path).expect("the committed list") {
+            let (one, other) = (find(&pair.one), find(&pair.other));
+            assert!(pair.ties(one, other) && pair.ties(other, one));
+            assert_eq!((one.split, one.role), (other.split, other.role), "{pair:?}");
         }
     }
 

@@ -132,6 +132,11 @@ impl Setting {
 }
 
 impl Setting {
+    fn cast<'a>(&self, works: &'a [Work], suite: &Suite) -> Result<Cast<'a>> {
+        let shared = corpus::load_shared(&self.manifest)?;
+        Cast::draw(works, shared, suite, self.split, &self.media)
+    }
+
     /// The suite, its works and its folder.
     fn prepare(&self) -> Result<(Suite, Vec<Work>, PathBuf)> {
         let mut suite = Suite::load(&self.suite)?;
@@ -143,7 +148,7 @@ impl Setting {
 
     fn make(&self) -> Result<()> {
         let (suite, works, folder) = self.prepare()?;
-        let cast = Cast::draw(&works, &suite, self.split, &self.media)?;
+        let cast = self.cast(&works, &suite)?;
         let queries = make::make(&suite, &cast, &self.media, &folder)?;
         eprintln!("{} queries in {}", queries.len(), folder.display());
         Ok(())
@@ -174,7 +179,7 @@ impl Setting {
 
     fn run(&self, reuse: bool, only: &[String]) -> Result<Results> {
         let (suite, works, folder) = self.prepare()?;
-        let cast = Cast::draw(&works, &suite, self.split, &self.media)?;
+        let cast = self.cast(&works, &suite)?;
         let truth = folder.join("truth.jsonl");
         let mut queries = if truth.is_file() {
             truth::load(&truth)?

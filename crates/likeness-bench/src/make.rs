@@ -1,6 +1,6 @@
 //! `make`: a suite becomes queries and their truth.
 
-use crate::corpus::{Kind, Role, Split, Work};
+use crate::corpus::{Kind, Role, Shared, Split, Work};
 use crate::suite::{Amount, Row, Suite};
 use crate::truth::{Query, save};
 use anyhow::{Context, Result, ensure};
@@ -26,12 +26,15 @@ pub(crate) struct Cast<'a> {
     negatives: Vec<&'a Work>,
     voices: Vec<&'a Work>,
     photos: Vec<&'a Work>,
+    /// Pairs of works that share material.
+    shared: Vec<Shared>,
 }
 
 impl<'a> Cast<'a> {
     /// Draws the works: those on disk, of `split` or of all, up to the suite's amounts.
     pub(crate) fn draw(
         works: &'a [Work],
+        shared: Vec<Shared>,
         suite: &Suite,
         split: Option<Split>,
         media: &Path,
@@ -65,6 +68,7 @@ impl<'a> Cast<'a> {
             negatives: take(Role::Negative, &suite.negatives),
             voices: background(Kind::Speech),
             photos: background(Kind::Photos),
+            shared,
         };
         ensure!(
             !cast.references.is_empty(),
@@ -72,6 +76,17 @@ impl<'a> Cast<'a> {
             media.display()
         );
         Ok(cast)
+    }
+
+    /// The references that may rightly be found in a query that shows `source`.
+    fn same_work(&self, source: &Work) -> Vec<String> {
+        let ties = |work: &Work| self.shared.iter().any(|pair| pair.ties(work, source));
+        let same = |work: &&&Work| work.same_work(source) || ties(work);
+        self.references
+            .iter()
+            .filter(same)
+            .map(|work| work.identifier())
+            .collect()
     }
 
     fn materials(&self, media: &Path, random: &mut Random) -> OwnedMaterials {
@@ -285,17 +300,11 @@ fn one(
                 let job = job(&path, cut, &recipe, &materials, &random);
                 match render(&job, folder, name) {
                     Ok((file, truths)) => {
-                        let same = |work: &&&Work| work.same_work(source);
                         let mut query = Query::new(&file, &row.name, Some(source), truths);
                         query.family = row.family.clone();
                         query.strength = row.strength;
                         query.bar = row.bar;
-                        query.same_work = cast
-                            .references
-                            .iter()
-                            .filter(same)
-                            .map(|w| w.identifier())
-                            .collect();
+                        query.same_work = cast.same_work(source);
                         return Ok(Some(query));
                     }
                     Err(DistortError::Empty { .. }) => {}
@@ -317,7 +326,9 @@ fn one(
             match render(&job(&path, cut, &recipe, &materials, &random), folder, name) {
                 Ok((file, _)) => {
                     let row = format!("unrelated {}", work.kind.name());
-                    Ok(Some(Query::new(&file, &row, Some(work), Vec::new())))
+                    let mut query = Query::new(&file, &row, Some(work), Vec::new());
+                    query.same_work = cast.same_work(work);
+                    Ok(Some(query))
                 }
                 Err(DistortError::Empty { .. }) => Ok(None),
                 Err(error) => Err(error.into()),

@@ -148,7 +148,7 @@ fn apply(
             let graph = format!("acompressor=threshold=0.02:ratio={ratio}:attack=5:release=80");
             filter(&sound, &graph)
         }
-        AudioStep::RemoveCentre => filter(&sound, "pan=stereo|c0=c0-c1|c1=c1-c0"),
+        AudioStep::RemoveCentre => filter(&sound, "pan=stereo|c0=c0-c1|c1=c0-c1"),
         AudioStep::Fade { seconds } => {
             sound.fade(*seconds);
             Ok(sound)
