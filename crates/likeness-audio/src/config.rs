@@ -4,7 +4,7 @@
 /// [`hash`](AudioConfig::hash) in every encoded fingerprint tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioConfig {
-    /// Samples per second, mono.
+    /// Samples per second.
     pub sample_rate: u32,
     /// Samples in an analysis window (Hann); a power of two.
     pub window: usize,
@@ -117,7 +117,7 @@ impl AudioConfig {
     /// Hash of all parameters and of the version of the method itself.
     pub fn hash(&self) -> u64 {
         /// Raised when the method changes and no parameter tells.
-        const METHOD: u32 = 1;
+        const METHOD: u32 = 2;
         let digest = blake3::hash(format!("{METHOD} {self:?}").as_bytes());
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest.as_bytes()[..8]);

@@ -5,7 +5,7 @@ use crate::grid::GridBuilder;
 use crate::peaks::PeakPicker;
 use crate::spectrum::Spectrum;
 use crate::surfaces::Surfaces;
-use likeness_core::{AudioFingerprint, Density, StreamState};
+use likeness_core::{AudioFingerprint, Density, PcmBlock, StreamState};
 
 /// Shortest sound that is fingerprinted, seconds.
 const MIN_DURATION: f64 = 1.0;
@@ -49,7 +49,7 @@ impl Stages {
 }
 
 impl AudioExtractor {
-    /// An extractor with the default configuration, for mono samples at
+    /// An extractor with the default configuration, for samples at
     /// [`AudioConfig::sample_rate`].
     pub fn new(density: Density) -> AudioExtractor {
         let config = AudioConfig::default();
@@ -69,7 +69,7 @@ impl AudioExtractor {
     }
 
     /// Takes the next samples, full scale ±1.
-    pub fn push(&mut self, samples: &[f32]) {
+    pub fn push(&mut self, samples: PcmBlock<'_>) {
         self.samples += samples.len() as u64;
         let (stages, frames) = (&mut self.stages, &mut self.frames);
         self.spectrum.push(samples, &mut |frame| {

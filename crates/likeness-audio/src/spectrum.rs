@@ -1,6 +1,7 @@
 //! Samples to log-frequency, log-power frames.
 
 use crate::config::AudioConfig;
+use likeness_core::PcmBlock;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use std::sync::Arc;
 /// values is exact in `f32`, so running means neither drift nor depend on where they began.
 const RESOLUTION: f32 = 1.0 / 256.0;
 
-/// Streaming spectrogram. Frame `n` is centred on sample `n * hop`.
+/// Streaming spectrogram. Frame `n` is centred on sample `n * hop`. Its powers are those of both
+/// channels added up: unlike the power of their sum, that survives channels that cancel each
+/// other, wholly (antiphase) or in part (delays, widening).
 pub(crate) struct Spectrum {
     hop: usize,
     fft: Arc<dyn Fft<f32>>,
     window: Vec<f32>,
     kernel: Kernel,
-    /// Samples not yet left behind by the next window.
-    pending: Vec<f32>,
+    /// Samples not yet left behind by the next window, mid and side.
+    pending: [Vec<f32>; 2],
     buffer: Vec<Complex<f32>>,
     scratch: Vec<Complex<f32>>,
     powers: [Vec<f32>; 2],
@@ -42,7 +45,7 @@ impl Spectrum {
             fft,
             window: (0..n).map(hann).collect(),
             kernel: Kernel::new(config),
-            pending: vec![0.0; n / 2],
+            pending: [vec![0.0; n / 2], vec![0.0; n / 2]],
             buffer: vec![Complex::default(); n],
             scratch,
             powers: [vec![0.0; config.bins], vec![0.0; config.bins]],
@@ -60,26 +63,23 @@ impl Spectrum {
     }
 
     /// Takes samples; gives every frame that is complete to `sink`.
-    pub(crate) fn push(&mut self, samples: &[f32], sink: &mut impl FnMut(&[f32])) {
+    pub(crate) fn push(&mut self, samples: PcmBlock<'_>, sink: &mut impl FnMut(&[f32])) {
         let window = self.window.len();
         for part in samples.chunks(16 * window) {
-            // A decoder's NaN must not spread through the running means.
-            let clean = part.iter().map(|&s| {
-                if s.is_finite() {
-                    s.clamp(-64.0, 64.0)
-                } else {
-                    0.0
-                }
-            });
-            self.pending.extend(clean);
+            let [mid, side] = &mut self.pending;
+            mid.extend(part.mid.iter().copied().map(clean));
+            side.extend(part.side.iter().copied().map(clean));
+            side.resize(mid.len(), 0.0);
             let mut start = 0;
-            while self.pending.len() >= start + window + self.hop {
+            while self.pending[0].len() >= start + window + self.hop {
                 self.transform(start);
                 self.emit(0, sink);
                 self.emit(1, sink);
                 start += 2 * self.hop;
             }
-            self.pending.drain(..start);
+            for channel in &mut self.pending {
+                channel.drain(..start);
+            }
         }
     }
 
@@ -90,7 +90,9 @@ impl Spectrum {
         let mut start = 0;
         while left > 0 {
             let need = start + self.window.len() + self.hop;
-            self.pending.resize(self.pending.len().max(need), 0.0);
+            for channel in &mut self.pending {
+                channel.resize(channel.len().max(need), 0.0);
+            }
             self.transform(start);
             for half in 0..left.min(2) {
                 self.emit(half as usize, sink);
@@ -100,11 +102,28 @@ impl Spectrum {
         }
     }
 
-    /// Powers of two neighbouring frames by one complex transform.
+    /// Powers of two neighbouring frames: by one complex transform where the side lies below the
+    /// floor anyway, else by one each.
     fn transform(&mut self, start: usize) {
+        let span = start..start + self.hop + self.window.len();
+        let [mid, side] = [0, 1].map(|c| energy(&self.pending[c][span.clone()]));
+        if side <= self.floor * mid {
+            self.fourier([(0, start), (0, start + self.hop)]);
+            self.kernel.split(&self.buffer);
+        } else {
+            for half in 0..2 {
+                let start = start + half * self.hop;
+                self.fourier([(0, start), (1, start)]);
+                self.kernel.join(&self.buffer, half);
+            }
+        }
+        self.kernel.apply(&mut self.powers);
+    }
+
+    /// Transforms two windows, each of a channel and from a sample, as real and imaginary part.
+    fn fourier(&mut self, windows: [(usize, usize); 2]) {
         let n = self.window.len();
-        let first = &self.pending[start..start + n];
-        let second = &self.pending[start + self.hop..start + self.hop + n];
+        let [first, second] = windows.map(|(c, start)| &self.pending[c][start..start + n]);
         for (((z, &a), &b), &w) in self
             .buffer
             .iter_mut()
@@ -116,7 +135,6 @@ impl Spectrum {
         }
         self.fft
             .process_with_scratch(&mut self.buffer, &mut self.scratch);
-        self.kernel.apply(&self.buffer, &mut self.powers);
     }
 
     fn emit(&mut self, half: usize, sink: &mut impl FnMut(&[f32])) {
@@ -130,6 +148,19 @@ impl Spectrum {
         }
         sink(&self.frame);
     }
+}
+
+/// A decoder's NaN must not spread through the running means.
+fn clean(sample: f32) -> f32 {
+    if sample.is_finite() {
+        sample.clamp(-64.0, 64.0)
+    } else {
+        0.0
+    }
+}
+
+fn energy(samples: &[f32]) -> f32 {
+    samples.iter().map(|s| s * s).sum()
 }
 
 /// log2 of a positive, normal number, within 0.001.
@@ -185,24 +216,40 @@ impl Kernel {
         }
     }
 
-    fn apply(&mut self, spectrum: &[Complex<f32>], out: &mut [Vec<f32>; 2]) {
-        let n = spectrum.len();
-        let [a, b] = &mut self.powers;
-        let count = a.len();
+    /// The bins in use, and those of the opposite frequencies.
+    fn bins<'a>(
+        &self,
+        spectrum: &'a [Complex<f32>],
+    ) -> impl Iterator<Item = (&'a Complex<f32>, &'a Complex<f32>)> + use<'a> {
+        let (n, count) = (spectrum.len(), self.powers[0].len());
         let up = &spectrum[self.first..self.first + count];
         let down = &spectrum[n + 1 - self.first - count..n + 1 - self.first];
+        up.iter().zip(down.iter().rev())
+    }
+
+    /// Takes the powers of both frames from their common transform.
+    fn split(&mut self, spectrum: &[Complex<f32>]) {
+        let bins = self.bins(spectrum);
+        let [a, b] = &mut self.powers;
         // With z = a + ib, the spectra of a and b are the even and odd parts of z's.
-        for (((a, b), z), y) in a
-            .iter_mut()
-            .zip(b.iter_mut())
-            .zip(up)
-            .zip(down.iter().rev())
-        {
+        for ((a, b), (z, y)) in a.iter_mut().zip(b.iter_mut()).zip(bins) {
             let (er, ei) = (z.re + y.re, z.im - y.im);
             let (or, oi) = (z.re - y.re, z.im + y.im);
             *a = (er * er + ei * ei) * 0.25;
             *b = (or * or + oi * oi) * 0.25;
         }
+    }
+
+    /// Takes one frame's power, both channels added up, from the transform of mid + i side.
+    fn join(&mut self, spectrum: &[Complex<f32>], half: usize) {
+        let bins = self.bins(spectrum);
+        for (power, (z, y)) in self.powers[half].iter_mut().zip(bins) {
+            *power = (z.norm_sqr() + y.norm_sqr()) * 0.5;
+        }
+    }
+
+    /// Sums the powers up to bands.
+    fn apply(&self, out: &mut [Vec<f32>; 2]) {
         for (powers, out) in self.powers.iter().zip(out) {
             for ((from, range), out) in self.bands.iter().zip(out.iter_mut()) {
                 let weights = &self.weights[range.clone()];
@@ -234,7 +281,7 @@ mod tests {
                 |i: u32| (std::f64::consts::TAU * hz * f64::from(i) / 11025.0).sin() as f32;
             let samples: Vec<f32> = (0..8192).map(sample).collect();
             let mut frames = 0;
-            Spectrum::new(&config).push(&samples, &mut |frame| {
+            Spectrum::new(&config).push(PcmBlock::mono(&samples), &mut |frame| {
                 frames += 1;
                 if frames > 10 {
                     let top = (0..config.bins).max_by(|&a, &b| frame[a].total_cmp(&frame[b]));

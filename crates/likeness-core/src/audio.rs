@@ -28,7 +28,7 @@ const POOL_BINS: usize = 3;
 const POOL_LEVELS: [i32; 3] = [-5, 1, 9];
 /// Identifies the settings of the extractor whose fingerprints this version reads;
 /// `likeness-audio` checks that it is the hash of its default configuration.
-pub const EXTRACTOR: u64 = 0x9854_57a6_a8d2_5928;
+pub const EXTRACTOR: u64 = 0xf983_ca46_6403_20e9;
 
 /// On which surface a peak was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,8 @@
 
 use likeness_audio::{AudioExtractor, postings};
 use likeness_core::{
-    AudioFingerprint, Density, Posting, PostingSpace, ReferenceId, StreamState, VideoFingerprint,
+    AudioFingerprint, Density, PcmBlock, Posting, PostingSpace, ReferenceId, StreamState,
+    VideoFingerprint,
 };
 use likeness_index::{Store, StoreError};
 use likeness_match::audio::{Audible, AudioMatchConfig, examine};
@@ -58,7 +59,7 @@ fn extract(path: &str, density: Density) -> Option<AudioFingerprint> {
         .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
         .collect();
     let mut extractor = AudioExtractor::new(density);
-    samples.chunks(4096).for_each(|part| extractor.push(part));
+    extractor.push(PcmBlock::mono(&samples));
     match extractor.finish() {
         StreamState::Analysed(fingerprint) => Some(fingerprint),
         _ => None,

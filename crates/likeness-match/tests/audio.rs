@@ -2,7 +2,8 @@
 
 use likeness_audio::{AudioExtractor, postings};
 use likeness_core::{
-    AudioFingerprint, Density, Posting, PostingSpace, ReferenceId, StreamState, VideoFingerprint,
+    AudioFingerprint, Density, PcmBlock, Posting, PostingSpace, ReferenceId, StreamState,
+    VideoFingerprint,
 };
 use likeness_index::{Store, StoreError};
 use likeness_match::Found;
@@ -62,7 +63,7 @@ fn play(notes: &[Note], from: f64, seconds: f64, speed: f64, pitch: f64) -> Vec<
 
 fn extract(samples: &[f32], density: Density) -> AudioFingerprint {
     let mut extractor = AudioExtractor::new(density);
-    extractor.push(samples);
+    extractor.push(PcmBlock::mono(samples));
     match extractor.finish() {
         StreamState::Analysed(fingerprint) => fingerprint,
         other => panic!("{other:?}"),

@@ -76,7 +76,7 @@ fn compare(path: &Path) {
         };
         let mut samples = Vec::new();
         decode_audio_with(path, SAMPLE_RATE, &options, &mut |block| {
-            samples.extend_from_slice(block);
+            samples.extend_from_slice(block.mid);
             ControlFlow::Continue(())
         })
         .map(|_| samples)

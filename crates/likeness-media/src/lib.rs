@@ -1,4 +1,4 @@
-//! Decodes media files to mono PCM and luma frames with timestamps.
+//! Decodes media files to PCM and luma frames with timestamps.
 //!
 //! The only crate that decodes: FFmpeg for nearly everything, symphonia for the sound that it
 //! decodes as well, the `image` crate for PNG and JPEG. Everything is streamed: memory does not
@@ -20,7 +20,7 @@ pub use error::MediaError;
 pub use limits::{Backend, DecodeOptions, Limits};
 pub use probe::{AudioInfo, MediaInfo, VideoInfo};
 
-use likeness_core::LumaFrame;
+use likeness_core::{LumaFrame, PcmBlock};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -49,8 +49,9 @@ pub fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
     probe::probe(path, &Limits::default())
 }
 
-/// Decodes the best audio stream to mono at `sample_rate` Hz: the mean of the channels, full
-/// scale at 1, sample `i` at `i / sample_rate` seconds. A leading gap and holes are silence.
+/// Decodes the best audio stream at `sample_rate` Hz, full scale at 1, sample `i` at
+/// `i / sample_rate` seconds: the mean of the channels, and, of more than one, half the difference
+/// of left and right. A leading gap and holes are silence.
 /// The sink may break to stop early.
 ///
 /// # Errors
@@ -59,7 +60,7 @@ pub fn decode_audio(
     path: &Path,
     sample_rate: u32,
     limits: &Limits,
-    sink: &mut dyn FnMut(&[f32]) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(PcmBlock<'_>) -> ControlFlow<()>,
 ) -> Result<Decoded, MediaError> {
     audio::decode(path, sample_rate, &(*limits).into(), sink)
 }
@@ -72,7 +73,7 @@ pub fn decode_audio_with(
     path: &Path,
     sample_rate: u32,
     options: &DecodeOptions,
-    sink: &mut dyn FnMut(&[f32]) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(PcmBlock<'_>) -> ControlFlow<()>,
 ) -> Result<Decoded, MediaError> {
     audio::decode(path, sample_rate, options, sink)
 }

@@ -57,14 +57,22 @@ fn blake3_u32(seed: u32, i: u32) -> u32 {
 }
 
 fn write_wav(path: &Path, samples: &[i16]) {
+    write_channels(path, samples, 1);
+}
+
+/// Writes interleaved samples.
+fn write_channels(path: &Path, samples: &[i16], channels: u8) {
     let data = 2 * samples.len() as u32;
     let mut bytes = Vec::new();
     bytes.extend_from_slice(b"RIFF");
     bytes.extend_from_slice(&(36 + data).to_le_bytes());
-    bytes.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    let frame = 2 * channels;
+    bytes.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0");
+    bytes.extend_from_slice(&[channels, 0]);
     bytes.extend_from_slice(&RATE.to_le_bytes());
-    bytes.extend_from_slice(&(2 * RATE).to_le_bytes());
-    bytes.extend_from_slice(b"\x02\0\x10\0data");
+    bytes.extend_from_slice(&(u32::from(frame) * RATE).to_le_bytes());
+    bytes.extend_from_slice(&[frame, 0, 16, 0]);
+    bytes.extend_from_slice(b"data");
     bytes.extend_from_slice(&data.to_le_bytes());
     samples
         .iter()
@@ -185,6 +193,29 @@ fn an_excerpt_is_found_and_a_stranger_is_not() {
         &|_| {},
     );
     assert!(pair.matches.is_empty(), "{pair:?}");
+}
+
+/// Channels in antiphase are silence once they are added up.
+#[test]
+fn antiphase_hides_neither_a_query_nor_a_reference() {
+    let place = Place::new();
+    let antiphase = |name: &str, samples: &[i16]| {
+        let both: Vec<i16> = samples.iter().flat_map(|&s| [s, -s]).collect();
+        write_channels(&place.at(name), &both, 2);
+        place.at(name)
+    };
+    let first = place.tune("plain.wav", 1);
+    let second = antiphase("turned.wav", &tune(2, 0.0, 40.0));
+    place.add(&[first, second]);
+    let check = |query: &Path, reference: &str| {
+        let report = place.matches(query);
+        let found: Vec<&str> = report.matches.iter().map(|m| &*m.reference).collect();
+        assert_eq!(found, [reference]);
+    };
+    check(&antiphase("query.wav", &tune(1, 10.0, 15.0)), "plain.wav");
+    let plain = place.at("plain query.wav");
+    write_wav(&plain, &tune(2, 10.0, 15.0));
+    check(&plain, "turned.wav");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Sound through FFmpeg.
 
 use super::Sink;
-use super::mix::mix_frame;
+use super::mix::Mix;
 use super::timeline::Timeline;
 use crate::input::{Source, seconds};
 use crate::{Backend, DecodeOptions, Decoded, MediaError};
@@ -58,9 +58,9 @@ struct Decoder {
     time_base: Rational,
     origin: f64,
     frame: frame::Audio,
-    mono: Vec<f32>,
+    mix: Mix,
     /// The block before, held back until its successor's stamp is known.
-    held: Vec<f32>,
+    held: Mix,
     held_rate: u32,
     held_stamp: Option<f64>,
 }
@@ -83,8 +83,8 @@ impl Decoder {
             time_base,
             origin,
             frame: frame::Audio::empty(),
-            mono: Vec::new(),
-            held: Vec::new(),
+            mix: Mix::default(),
+            held: Mix::default(),
             held_rate: 0,
             held_stamp: None,
         })
@@ -96,17 +96,17 @@ impl Decoder {
         timeline: &mut Timeline<'_>,
     ) -> Result<(), MediaError> {
         while !timeline.stopped() && source.receive(&mut self.inner, &mut self.frame)? {
-            mix_frame(&self.frame, &mut self.mono).ok_or_else(|| {
+            self.mix.frame(&self.frame).ok_or_else(|| {
                 MediaError::undecodable(&source.path, "audio", "unknown sample format")
             })?;
-            if self.mono.is_empty() {
+            if self.mix.block().is_empty() {
                 continue;
             }
             let stamp = self.frame.timestamp();
             let stamp = stamp.and_then(|t| seconds(t, self.time_base));
             let stamp = stamp.map(|t| t - self.origin);
             self.emit_held(stamp, timeline)?;
-            std::mem::swap(&mut self.mono, &mut self.held);
+            std::mem::swap(&mut self.mix, &mut self.held);
             self.held_rate = self.frame.rate();
             self.held_stamp = stamp;
         }
@@ -120,7 +120,7 @@ impl Decoder {
         timeline: &mut Timeline<'_>,
     ) -> Result<(), MediaError> {
         let stamp = self.held_stamp.take();
-        timeline.push(&self.held, self.held_rate, stamp, successor)?;
+        timeline.push(self.held.block(), self.held_rate, stamp, successor)?;
         self.held.clear();
         Ok(())
     }

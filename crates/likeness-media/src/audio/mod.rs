@@ -1,4 +1,4 @@
-//! Sound: any file to mono samples at one rate, on the file's clock.
+//! Sound: any file to samples at one rate, on the file's clock.
 
 mod ffmpeg;
 mod mix;
@@ -7,11 +7,12 @@ mod symphonia;
 mod timeline;
 
 use crate::{Backend, DecodeOptions, Decoded, MediaError};
+use likeness_core::PcmBlock;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Receives mono samples in order; breaking stops the decoder.
-pub(crate) type Sink<'a> = dyn FnMut(&[f32]) -> ControlFlow<()> + 'a;
+/// Receives samples in order; breaking stops the decoder.
+pub(crate) type Sink<'a> = dyn FnMut(PcmBlock<'_>) -> ControlFlow<()> + 'a;
 
 /// See [`crate::decode_audio`].
 pub(crate) fn decode(

@@ -4,7 +4,7 @@
 //! so that what follows is early.
 
 use super::Sink;
-use super::mix::mix_interleaved;
+use super::mix::Mix;
 use super::timeline::Timeline;
 use crate::input::{head, open_file, truncation};
 use crate::limits::Watch;
@@ -178,9 +178,8 @@ impl Reader {
         }
         let rate = buffer.spec().rate();
         buffer.copy_to_vec_interleaved(&mut pass.interleaved);
-        pass.mono.clear();
-        pass.mono.resize(pass.interleaved.len() / channels, 0.0);
-        mix_interleaved(&pass.interleaved, channels, |s: f32| s, &mut pass.mono);
+        pass.mix
+            .interleaved(&pass.interleaved, channels, |s: f32| s);
         let start = packet.pts.get() as f64 + packet.trim_start.get() as f64;
         let time = self
             .chosen
@@ -188,7 +187,7 @@ impl Reader {
             .map(|base| start * f64::from(base.numer.get()) / f64::from(base.denom.get()));
         // The only stream: what comes first is time zero.
         let origin = *pass.origin.get_or_insert(time.unwrap_or(0.0));
-        timeline.push(&pass.mono, rate, time.map(|t| t - origin), None)
+        timeline.push(pass.mix.block(), rate, time.map(|t| t - origin), None)
     }
 }
 
@@ -210,7 +209,7 @@ struct Pass {
     broke: Option<String>,
     origin: Option<f64>,
     interleaved: Vec<f32>,
-    mono: Vec<f32>,
+    mix: Mix,
 }
 
 impl Pass {

@@ -4,6 +4,7 @@ use super::Sink;
 use super::resample::Resampler;
 use crate::limits::Watch;
 use crate::{Limits, MediaError};
+use likeness_core::PcmBlock;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// Samples converted at a time: bounds the buffers whatever the decoder hands over.
 const BLOCK: usize = 8192;
 
-/// Places blocks of mono samples on the time axis, fills holes with silence, converts the rate
+/// Places blocks of samples on the time axis, fills holes with silence, converts the rate
 /// and hands the result on.
 pub(crate) struct Timeline<'a> {
     path: &'a Path,
@@ -33,9 +34,10 @@ pub(crate) struct Timeline<'a> {
     stopped: bool,
 }
 
-/// Blocks of one sample rate.
+/// Blocks of one sample rate and number of channels.
 struct Run {
     rate: u32,
+    stereo: bool,
     resampler: Resampler,
     samples: u64,
 }
@@ -84,21 +86,21 @@ impl<'a> Timeline<'a> {
         self.run_start + run.map_or(0.0, |r| r.samples as f64 / f64::from(r.rate))
     }
 
-    /// Appends a block of mono samples that is stamped with `time` seconds, and the block after
+    /// Appends a block of samples that is stamped with `time` seconds, and the block after
     /// it with `successor`.
     pub(crate) fn push(
         &mut self,
-        mono: &[f32],
+        block: PcmBlock<'_>,
         rate: u32,
         time: Option<f64>,
         successor: Option<f64>,
     ) -> Result<(), MediaError> {
-        if mono.is_empty() || self.stopped {
+        if block.is_empty() || self.stopped {
             return Ok(());
         }
         let first = self.run.is_none();
-        self.start_run(rate)?;
-        self.decoded += mono.len() as u64;
+        self.start_run(rate, !block.side.is_empty())?;
+        self.decoded += block.len() as u64;
         let time = time.filter(|t| t.is_finite());
         let gap = match time {
             Some(time) if first => self.leading_gap(time),
@@ -108,11 +110,11 @@ impl<'a> Timeline<'a> {
         let samples = (gap.abs() * f64::from(rate)).round();
         if gap < 0.0 {
             // What precedes the origin is not presented.
-            let early = mono.len().min(samples as usize);
-            return self.deliver(&mono[early..]);
+            let early = block.len().min(samples as usize);
+            return self.deliver(block.split_at(early).1);
         }
         self.silence(samples as u64)?;
-        self.deliver(mono)
+        self.deliver(block)
     }
 
     /// Seconds from the origin to the first block; negative if it begins before.
@@ -146,8 +148,9 @@ impl<'a> Timeline<'a> {
         0.0
     }
 
-    fn start_run(&mut self, rate: u32) -> Result<(), MediaError> {
-        if self.run.as_ref().is_some_and(|r| r.rate == rate) {
+    fn start_run(&mut self, rate: u32, stereo: bool) -> Result<(), MediaError> {
+        let same = |run: &Run| run.rate == rate && run.stereo == stereo;
+        if self.run.as_ref().is_some_and(same) {
             return Ok(());
         }
         if !RATES.contains(&rate) {
@@ -156,11 +159,12 @@ impl<'a> Timeline<'a> {
             return Err(MediaError::limit(self.path, what));
         }
         self.end_run()?;
-        let resampler = Resampler::new(rate, self.rate)
+        let resampler = Resampler::new(rate, self.rate, stereo)
             .map_err(|e| MediaError::undecodable(self.path, "audio", e))?;
         self.run_start = self.duration();
         self.run = Some(Run {
             rate,
+            stereo,
             resampler,
             samples: 0,
         });
@@ -172,18 +176,21 @@ impl<'a> Timeline<'a> {
         let mut left = samples;
         while left > 0 && !self.stopped {
             let block = left.min(BLOCK as u64);
-            self.deliver(&ZEROS[..block as usize])?;
+            let mid = &ZEROS[..block as usize];
+            let stereo = self.run.as_ref().is_some_and(|r| r.stereo);
+            let side = if stereo { mid } else { &[] };
+            self.deliver(PcmBlock { mid, side })?;
             left -= block;
         }
         Ok(())
     }
 
-    fn deliver(&mut self, mono: &[f32]) -> Result<(), MediaError> {
+    fn deliver(&mut self, samples: PcmBlock<'_>) -> Result<(), MediaError> {
         let (path, watch, limits) = (self.path, self.watch, self.limits);
         let Some(run) = &mut self.run else {
             return Ok(());
         };
-        for block in mono.chunks(BLOCK) {
+        for block in samples.chunks(BLOCK) {
             run.samples += block.len() as u64;
             let out = run
                 .resampler
@@ -227,6 +234,6 @@ impl<'a> Timeline<'a> {
 }
 
 /// Hands samples on; whether the sink has had enough.
-fn emit(watch: &Watch, sink: &mut Sink<'_>, samples: &[f32]) -> bool {
+fn emit(watch: &Watch, sink: &mut Sink<'_>, samples: PcmBlock<'_>) -> bool {
     !samples.is_empty() && watch.pause(|| sink(samples)) == ControlFlow::Break(())
 }

@@ -66,7 +66,7 @@ pub(crate) fn listen_with(
 ) -> (Vec<f32>, Result<Decoded, MediaError>) {
     let mut samples = Vec::new();
     let result = decode_audio_with(path, RATE, options, &mut |block| {
-        samples.extend_from_slice(block);
+        samples.extend_from_slice(block.mid);
         ControlFlow::Continue(())
     });
     (samples, result)
