@@ -11,11 +11,17 @@ pub enum PostingSpace {
     AudioLandmark,
     /// Words of video keypoint descriptors.
     VideoKeypoint,
+    /// Curves of how much the picture moves.
+    VideoMotion,
 }
 
 impl PostingSpace {
     /// All spaces, in the order in which they are stored.
-    pub const ALL: [PostingSpace; 2] = [PostingSpace::AudioLandmark, PostingSpace::VideoKeypoint];
+    pub const ALL: [PostingSpace; 3] = [
+        PostingSpace::AudioLandmark,
+        PostingSpace::VideoKeypoint,
+        PostingSpace::VideoMotion,
+    ];
 }
 
 /// One occurrence of a term in a reference.

@@ -4,7 +4,7 @@ use likeness_core::{Density, Fingerprint, LumaFrame, StreamState, VideoFingerpri
 use likeness_index::MemoryStore;
 use likeness_match::Found;
 use likeness_match::video::{VideoMatchConfig, match_video};
-use likeness_video::{VideoExtractor, postings};
+use likeness_video::{MotionCurve, VideoExtractor, postings};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
@@ -114,9 +114,14 @@ fn extract(frames: &[Picture], rate: f64, density: Density) -> StreamState<Video
 
 /// A library of three films of 24 seconds.
 fn library() -> MemoryStore {
+    library_of(film)
+}
+
+/// A library of the films that `make` makes of the seeds 1 to 3 and 24 seconds.
+fn library_of(make: impl Fn(u64, f64) -> Vec<Picture>) -> MemoryStore {
     let mut store = MemoryStore::default();
     for seed in 1..=3 {
-        let video = extract(&film(seed, 24.0), RATE, Density::Reference);
+        let video = extract(&make(seed, 24.0), RATE, Density::Reference);
         let fingerprint = Fingerprint {
             content: [seed as u8; 32],
             duration: 24.0,
@@ -125,11 +130,14 @@ fn library() -> MemoryStore {
             video,
         };
         let id = likeness_core::ReferenceId(seed as u32 - 1);
-        let words = fingerprint
+        let (words, motion) = fingerprint
             .video
             .analysed()
-            .map_or_else(Vec::new, |v| postings(v, id));
-        store.add(fingerprint, [Vec::new(), words]);
+            .map_or_else(Default::default, |v| {
+                let motion = MotionCurve::of(&v.thumbnails);
+                (postings(v, id), motion.postings(id))
+            });
+        store.add(fingerprint, [Vec::new(), words, motion]);
     }
     store
 }
@@ -197,6 +205,68 @@ fn disguised_copies_are_found_and_measured() {
         })
     });
     check("half", &half, RATE, [0.25, 0.25, 0.75, 0.75], false);
+}
+
+/// Soft lights that wander, now fast, now slow: nothing that a corner could be found in.
+fn lights(seed: u64, seconds: f64) -> Vec<Picture> {
+    let phase = |k: usize| (seed * 7 + k as u64 * 13) as f64;
+    let pace = 0.7 + 0.6 * (seed as f64 * 0.618).fract();
+    (0..(seconds * RATE) as usize)
+        .map(|i| {
+            let t = i as f64 / RATE;
+            let lights: Vec<(f64, f64)> = (0..3)
+                .map(|k| {
+                    let hurry =
+                        (t * pace + phase(k)).sin() + 0.6 * (t * 2.5 * pace + 2.0 * phase(k)).sin();
+                    let way = t * 0.3 + hurry + phase(k);
+                    (
+                        0.5 + 0.4 * way.sin(),
+                        0.5 + 0.4 * (1.3 * way + phase(k)).cos(),
+                    )
+                })
+                .collect();
+            Picture::from(WIDTH, HEIGHT, |x, y| {
+                let (x, y) = (x as f64 / HEIGHT as f64, y as f64 / HEIGHT as f64);
+                let aspect = WIDTH as f64 / HEIGHT as f64;
+                let light = |&(u, v): &(f64, f64)| {
+                    let far = (x - u * aspect).powi(2) + (y - v).powi(2);
+                    70.0 * (-far / 0.05).exp()
+                };
+                (20.0 + lights.iter().map(light).sum::<f64>()) as u8
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn pictures_without_corners_are_found_by_how_they_move() {
+    let store = library_of(lights);
+    let excerpt = &lights(2, 24.0)[60..210];
+    let check = |name: &str, frames: &[Picture], mirrored: bool| {
+        let found = find(frames, RATE, &store);
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        let segment = &found[0].segments[0];
+        assert_eq!(found[0].reference.0, 1, "{name}");
+        assert_eq!(segment.mirrored, Some(mirrored), "{name}: {segment:?}");
+        let start = 6.0 + segment.query_start;
+        assert!(
+            (segment.reference_start - start).abs() < 0.3,
+            "{name}: {segment:?}"
+        );
+    };
+    check("clean", excerpt, false);
+    let cut = changed(excerpt, |p| {
+        Picture::from(WIDTH, HEIGHT * 8 / 10, |x, y| p.at(x, y + HEIGHT / 5))
+    });
+    check("top cut", &cut, false);
+    let mirror = changed(excerpt, |p| {
+        Picture::from(WIDTH, HEIGHT, |x, y| p.at(WIDTH - 1 - x, y))
+    });
+    check("mirror", &mirror, true);
+    for other in 4..12 {
+        let found = find(&lights(other, 15.0), RATE, &store);
+        assert!(found.is_empty(), "other lights {other}: {found:?}");
+    }
 }
 
 #[test]

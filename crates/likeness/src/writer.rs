@@ -7,6 +7,7 @@ use crate::library::extractors;
 use crate::source::{FingerprintError, Source, hash_file};
 use likeness_core::{ContentHash, Density, Fingerprint, Posting, ReferenceId, StreamState};
 use likeness_index::{Entry, IndexWriter, LibraryError, NewReference, SPACES, StoreError};
+use likeness_video::MotionCurve;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -519,6 +520,9 @@ pub(crate) fn all_postings(fingerprint: &Fingerprint) -> [Vec<Posting>; SPACES] 
     [
         audio.map_or_else(Vec::new, |audio| likeness_audio::postings(audio, id)),
         video.map_or_else(Vec::new, |video| likeness_video::postings(video, id)),
+        video.map_or_else(Vec::new, |video| {
+            MotionCurve::of(&video.thumbnails).postings(id)
+        }),
     ]
 }
 

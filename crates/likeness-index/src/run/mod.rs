@@ -42,11 +42,14 @@ impl Layout {
     fn decode(bytes: &[u8]) -> Result<Layout, WireError> {
         let mut r = Reader::new(bytes);
         let catalogue = Span::decode(&mut r)?;
-        if r.varint()? != SPACES as u64 {
-            return Err(WireError::OutOfRange("number of posting spaces"));
-        }
+        // Libraries of older versions have fewer; what they lack is empty.
+        let count = r.varint()?;
         let mut spaces = [PostingLayout::default(); SPACES];
-        for space in &mut spaces {
+        let known = (count > 0)
+            .then(|| spaces.get_mut(..usize::try_from(count).ok()?))
+            .flatten()
+            .ok_or(WireError::OutOfRange("number of posting spaces"))?;
+        for space in known {
             *space = PostingLayout::decode(&mut r)?;
         }
         r.finish()?;
@@ -59,5 +62,6 @@ pub(crate) fn space_index(space: PostingSpace) -> usize {
     match space {
         PostingSpace::AudioLandmark => 0,
         PostingSpace::VideoKeypoint => 1,
+        PostingSpace::VideoMotion => 2,
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn reference(identifier: &str, seed: u32) -> NewReference {
     NewReference {
         identifier: identifier.to_owned(),
         fingerprint: fingerprint(seed),
-        postings: [postings(seed), Vec::new()],
+        postings: [postings(seed), Vec::new(), Vec::new()],
         added: u64::from(seed),
     }
 }

@@ -31,16 +31,36 @@ pub(super) struct Pair {
     turn: u8,
 }
 
+impl Pair {
+    /// A pair of `cell` at (query, reference) times and places, whose level and turn are not known.
+    pub(super) fn new(
+        (query_time, reference_time): (f64, f64),
+        query: [f64; 2],
+        reference: [f64; 2],
+        cell: u32,
+    ) -> Pair {
+        Pair {
+            query_time,
+            reference_time,
+            query,
+            reference,
+            cell,
+            level: 0,
+            turn: 0,
+        }
+    }
+}
+
 /// A reference shown in one way around one time offset.
 #[derive(Debug)]
 pub(super) struct Hypothesis {
     pub reference: ReferenceId,
     pub mirrored: bool,
-    /// Distinct votes.
-    pub votes: usize,
     /// Hits that agree with the hypothesis, coarsely. Reference places still lack the reference's
     /// aspect: they are 0..=1 in both directions.
     pub pairs: Vec<Pair>,
+    /// Whether places are known to parts of a thumbnail only.
+    pub coarse: bool,
 }
 
 /// The hypotheses that a window of keyframes gives, most votes first.
@@ -62,7 +82,7 @@ pub(super) fn hypotheses(
     ranked.sort_by_key(|(votes, chunk)| (std::cmp::Reverse(*votes), chunk[0].0));
     let mut kept: Vec<Hypothesis> = Vec::new();
     let mut taken: Vec<Bin> = Vec::new();
-    for (votes, chunk) in ranked {
+    for (_, chunk) in ranked {
         let bin = chunk[0].0;
         let rivals = taken
             .iter()
@@ -75,8 +95,8 @@ pub(super) fn hypotheses(
         kept.push(Hypothesis {
             reference: bin.reference,
             mirrored: bin.mirrored,
-            votes,
             pairs: chunk.iter().map(|&(_, i)| hits[i as usize].1).collect(),
+            coarse: false,
         });
         if kept.len() == config.hypotheses {
             break;

@@ -39,6 +39,15 @@ pub struct VideoMatchConfig {
     pub descriptor_distance: u32,
     /// Seconds before and after a window in which a segment is looked for at once.
     pub reach: f64,
+    /// Range of speeds in which motion curves are compared.
+    pub motion_speed: (f64, f64),
+    /// How surely motion curves must agree (`atanh(correlation) * sqrt(values)`) for a reference to
+    /// be looked at without keypoints.
+    pub motion_sureness: f32,
+    /// References that are looked at for their motion, per window.
+    pub motion_hypotheses: usize,
+    /// As `inlier_distance`, of pairs of thumbnail parts.
+    pub coarse_inlier_distance: f64,
     /// How the evidence adds up.
     pub evidence: Evidence,
 }
@@ -64,6 +73,10 @@ impl Default for VideoMatchConfig {
             refind_distance: 0.02,
             descriptor_distance: 36,
             reach: 20.0,
+            motion_speed: (0.7, 1.43),
+            motion_sureness: 4.0,
+            motion_hypotheses: 8,
+            coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
         }
     }
@@ -75,6 +88,9 @@ impl Default for VideoMatchConfig {
 pub struct Evidence {
     /// Log-odds without any evidence.
     pub prior: f64,
+    /// Log-odds that a match proposed by motion alone must bring besides: few smooth shapes agree
+    /// by chance more easily than many corners.
+    pub smooth: f64,
     /// Log-odds for each unit of `atanh(correlation of changes) * sqrt(moments)`.
     pub film: f64,
     /// Moments beyond which more of them are not more independent.
@@ -93,6 +109,7 @@ impl Default for Evidence {
     fn default() -> Self {
         Evidence {
             prior: -8.5,
+            smooth: 4.0,
             film: 2.5,
             max_moments: 40.0,
             keypoints: 1.5,

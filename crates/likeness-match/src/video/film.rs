@@ -155,6 +155,24 @@ pub(super) struct Warp {
     taps: Vec<Tap>,
 }
 
+impl Warp {
+    /// Every pixel where it is.
+    pub(super) fn identity(width: usize, height: usize) -> Warp {
+        let middle = |i: usize, n: usize| (i as f64 + 0.5) / n as f64;
+        let taps = (0..width * height).filter_map(|i| {
+            tap(
+                middle(i % width, width),
+                middle(i / width, height),
+                width,
+                height,
+            )
+        });
+        Warp {
+            taps: taps.collect(),
+        }
+    }
+}
+
 /// The four pixels around a place, and their weights.
 #[derive(Debug, Clone, Copy)]
 struct Tap {

@@ -94,7 +94,9 @@ pub(super) struct Fit {
 }
 
 /// The transform that most distinct cells agree on, refined to an affine map where enough do.
-pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Option<Fit> {
+///
+/// `reach`: distance in picture heights up to which a pair fits a transform.
+pub(super) fn fit(pairs: &[Pair], seed: u64, reach: f64, config: &VideoMatchConfig) -> Option<Fit> {
     if pairs.len() < 2 {
         return None;
     }
@@ -118,8 +120,7 @@ pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Optio
             continue;
         };
         if map.plausible() {
-            let reach = 1.5 * config.inlier_distance;
-            let fits = |i: &&usize| error(&pairs[**i], &map) < reach;
+            let fits = |i: &&usize| error(&pairs[**i], &map) < 1.5 * reach;
             let support: f64 = sample.iter().filter(fits).map(|&i| weights[i]).sum();
             let at = best.partition_point(|(s, _)| *s >= support);
             best.insert(at, (support, map));
@@ -127,7 +128,7 @@ pub(super) fn fit(pairs: &[Pair], seed: u64, config: &VideoMatchConfig) -> Optio
         }
     }
     best.into_iter()
-        .map(|(_, map)| refine(pairs, map, config))
+        .map(|(_, map)| refine(pairs, map, reach))
         .max_by_key(|fit| fit.support)
         .filter(|fit| fit.support >= config.min_inliers)
 }
@@ -148,10 +149,10 @@ fn weights(pairs: &[Pair]) -> Vec<f64> {
 }
 
 /// Alternates between choosing inliers and least squares.
-fn refine(pairs: &[Pair], mut map: Affine, config: &VideoMatchConfig) -> Fit {
+fn refine(pairs: &[Pair], mut map: Affine, reach: f64) -> Fit {
     for round in 0..5 {
-        let reach = config.inlier_distance * if round < 2 { 2.5 } else { 1.5 };
-        let inliers: Vec<&Pair> = pairs.iter().filter(|p| error(p, &map) < reach).collect();
+        let near = reach * if round < 2 { 2.5 } else { 1.5 };
+        let inliers: Vec<&Pair> = pairs.iter().filter(|p| error(p, &map) < near).collect();
         match least_squares(&inliers) {
             Some(better) if better.plausible() => map = better,
             _ => break,
@@ -159,7 +160,7 @@ fn refine(pairs: &[Pair], mut map: Affine, config: &VideoMatchConfig) -> Fit {
     }
     let inliers: Vec<Pair> = pairs
         .iter()
-        .filter(|p| error(p, &map) < config.inlier_distance)
+        .filter(|p| error(p, &map) < reach)
         .copied()
         .collect();
     let support = distinct(inliers.iter());

@@ -4,6 +4,8 @@ mod candidates;
 mod config;
 mod film;
 mod geometry;
+mod motion;
+mod polish;
 mod rectangles;
 mod refind;
 mod scan;
@@ -16,7 +18,7 @@ use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
 use film::{Film, Warps};
-use geometry::Affine;
+use geometry::{Affine, Fit};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
@@ -47,20 +49,35 @@ pub fn match_video(
     config: &VideoMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
+    let verify_all = |hypotheses: &[Hypothesis]| -> Result<Vec<Verified>, StoreError> {
+        let verify = |hypothesis| verify(query, hypothesis, store, config);
+        let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
+        Ok(found?.into_iter().flatten().collect())
+    };
     for window in query.keyframes.chunks(config.window) {
-        let hypotheses = candidates::hypotheses(query, window, store, config)?;
-        let found: Vec<Option<Verified>> = hypotheses
-            .par_iter()
-            .map(|hypothesis| verify(query, hypothesis, store, config))
-            .collect::<Result<_, _>>()?;
-        for new in found.into_iter().flatten() {
+        let mut found = verify_all(&candidates::hypotheses(query, window, store, config)?)?;
+        if let ([], [first, .., last]) = (&found[..], window) {
+            let span = (first.seconds(), last.seconds());
+            found = verify_all(&motion::hypotheses(query, span, store, config)?)?;
+        }
+        for new in found {
             add(&mut verified, new);
         }
     }
     Ok(gather(verified))
 }
 
-/// Fits a hypothesis, finds the line of time and weighs the evidence; `None` unless it is for a copy.
+/// A query and what it may show.
+struct Comparison<'a> {
+    query: &'a VideoFingerprint,
+    id: ReferenceId,
+    reference: &'a VideoFingerprint,
+    mirrored: bool,
+    /// Whether only motion speaks for it.
+    coarse: bool,
+}
+
+/// Fits a hypothesis and weighs the evidence; `None` unless it is for a copy.
 fn verify(
     query: &VideoFingerprint,
     hypothesis: &Hypothesis,
@@ -70,71 +87,101 @@ fn verify(
     let Some(reference) = store.video(hypothesis.reference)? else {
         return Ok(None);
     };
+    let comparison = Comparison {
+        query,
+        id: hypothesis.reference,
+        reference: &reference,
+        mirrored: hypothesis.mirrored,
+        coarse: hypothesis.coarse,
+    };
     let mut pairs = hypothesis.pairs.clone();
     pairs
         .iter_mut()
         .for_each(|pair| pair.reference[0] *= reference.aspect);
     let seed = u64::from(hypothesis.reference.0) << 1 | u64::from(hypothesis.mirrored);
-    let Some(fit) = geometry::fit(&pairs, 0x9e37_79b9 + seed, config) else {
+    let reach = match hypothesis.coarse {
+        true => config.coarse_inlier_distance,
+        false => config.inlier_distance,
+    };
+    let Some(fit) = geometry::fit(&pairs, 0x9e37_79b9 + seed, reach, config) else {
         return Ok(None);
     };
-    let mirrored = hypothesis.mirrored;
-    let warps = Warps::new(&fit.map, mirrored, &reference, query);
-    let area = reference.thumbnails.width * reference.thumbnails.height;
-    if warps.pixels.len() < area / 20 {
+    let Some(new) = comparison.examine(&fit, config) else {
         return Ok(None);
+    };
+    if !hypothesis.coarse {
+        return Ok(Some(new));
     }
-    let film = |span| Film::new(&query.thumbnails, &warps.query, span, config.detrend);
-    let film_of_reference = |span| {
-        Film::new(
-            &reference.thumbnails,
-            &warps.reference,
-            span,
-            config.detrend,
-        )
-    };
-    let core = spread(fit.inliers.iter().map(|p| p.query_time), 1.5);
-    let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
-    let films = (film(core).levelled(), film_of_reference(there).levelled());
-    let line = Products::new(&films.0, &films.1).best_line(config);
-    let line = timeline::refine(&films.0, &films.1, line);
+    let timing = (new.line, (new.segment.query_start, new.segment.query_end));
+    let films = (query, &*reference);
+    let map = polish::polish(fit.map, hypothesis.mirrored, timing, films, config);
+    let polished = comparison.examine(&Fit { map, ..fit }, config);
+    Ok(Some(polished.unwrap_or(new)))
+}
 
-    let (near, far) = (core.0 - config.reach, core.1 + config.reach);
-    let films = (
-        film((near, far)),
-        film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
-    );
-    let Some(agreement) =
-        segments::agreement(&films.0.levelled(), &films.1.levelled(), line, core, config)
-    else {
-        return Ok(None);
-    };
-    let placed = (&fit.map, mirrored);
-    let refound = refind::refind(query, &reference, placed, line, agreement.span, config);
-    let evidence = evidence(&agreement, &refound, &fit.map, config);
-    tracing::debug!(
-        reference = hypothesis.reference.0,
-        votes = hypothesis.votes,
-        support = fit.support,
-        ?agreement,
-        ?refound,
-        evidence,
-        mirrored,
-        "examined"
-    );
-    if evidence < 0.0 {
-        return Ok(None);
+impl Comparison<'_> {
+    /// Finds the line of time that goes with a transform and weighs the evidence; `None` unless it
+    /// is for a copy.
+    fn examine(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
+        let Comparison {
+            query,
+            reference,
+            mirrored,
+            ..
+        } = *self;
+        let warps = Warps::new(&fit.map, mirrored, reference, query);
+        let area = reference.thumbnails.width * reference.thumbnails.height;
+        if warps.pixels.len() < area / 20 {
+            return None;
+        }
+        let film = |span| Film::new(&query.thumbnails, &warps.query, span, config.detrend);
+        let film_of_reference = |span| {
+            Film::new(
+                &reference.thumbnails,
+                &warps.reference,
+                span,
+                config.detrend,
+            )
+        };
+        let core = spread(fit.inliers.iter().map(|p| p.query_time), 1.5);
+        let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
+        let films = (film(core).levelled(), film_of_reference(there).levelled());
+        let line = Products::new(&films.0, &films.1).best_line(config);
+        let line = timeline::refine(&films.0, &films.1, line);
+
+        let (near, far) = (core.0 - config.reach, core.1 + config.reach);
+        let films = (
+            film((near, far)),
+            film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
+        );
+        let levelled = (films.0.levelled(), films.1.levelled());
+        let agreement = segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
+        let placed = (&fit.map, mirrored);
+        let refound = refind::refind(query, reference, placed, line, agreement.span, config);
+        let evidence = evidence(&agreement, &refound, &fit.map, self.coarse, config);
+        tracing::debug!(
+            reference = self.id.0,
+            support = fit.support,
+            ?agreement,
+            ?refound,
+            evidence,
+            mirrored,
+            "examined"
+        );
+        if evidence < 0.0 {
+            return None;
+        }
+        let timing = (line, agreement.span);
+        let films = (&films.0, &films.1);
+        let picture = rectangles::measure(films, &warps.pixels, placed, timing, reference, query);
+        Some(Verified {
+            reference: self.id,
+            evidence,
+            line,
+            segment: segment(timing, placed, evidence, picture, query, reference),
+            context: picture.context,
+        })
     }
-    let timing = (line, agreement.span);
-    let films = (&films.0, &films.1);
-    let picture = rectangles::measure(films, &warps.pixels, placed, timing, &reference, query);
-    Ok(Some(Verified {
-        reference: hypothesis.reference,
-        evidence,
-        line,
-        segment: segment(timing, placed, evidence, picture, query, &reference),
-        context: picture.context,
-    }))
 }
 
 /// The range of nearly all `times`, and `slack` seconds to either side.
@@ -150,9 +197,11 @@ fn evidence(
     agreement: &Agreement,
     refound: &Refound,
     map: &Affine,
+    coarse: bool,
     config: &VideoMatchConfig,
 ) -> f64 {
     let weights = &config.evidence;
+    let smooth = if coarse { weights.smooth } else { 0.0 };
     if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
         return -1.0;
     }
@@ -163,6 +212,7 @@ fn evidence(
     let turn = (map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);
     weights.prior + weights.film * film + weights.keypoints * keypoints.min(weights.max_keypoints)
         - turn
+        - smooth
 }
 
 fn score(evidence: f64) -> f64 {

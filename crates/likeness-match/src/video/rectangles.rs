@@ -14,6 +14,12 @@ const EDGE_SHARE: f64 = 0.35;
 /// Share of an edge row that must show something else for the row to go. Where hardly anything
 /// moves, a few pixels always flicker.
 const FOREIGN_SHARE: f64 = 0.33;
+/// Variance in time below which a pixel of the reference says nothing: some times what its few grey
+/// levels alone make.
+const QUIET: f64 = 6.0;
+/// Pixels of a neighbourhood (itself and the eight around it) that must show something else for a
+/// pixel to count as covered: what covers a picture is wider than one pixel.
+const COVERED_NEIGHBOURS: usize = 3;
 /// Mean change of a query pixel from picture to picture above which its surroundings move.
 const MOVING: f64 = 2.0;
 
@@ -40,7 +46,9 @@ fn evidence(
     let (mut qq, mut rr, mut qr) = (vec![0f64; size], vec![0f64; size], vec![0f64; size]);
     let (numbers, reference) = reference.along(query, line);
     let inside = |i: usize| (span.0..=span.1).contains(&query.time(i));
+    let mut steps = 0;
     for (k, &i) in numbers.iter().enumerate().filter(|(_, i)| inside(**i)) {
+        steps += 1;
         let pictures = query.picture(i).iter().zip(reference.picture(k));
         for (p, (&q, &r)) in pictures.enumerate() {
             let (q, r) = (f64::from(q), f64::from(r));
@@ -50,9 +58,10 @@ fn evidence(
         }
     }
     let mean = rr.iter().sum::<f64>() / size as f64;
+    let floor = (0.1 * mean).max(QUIET * steps as f64);
     let mut evidence = vec![Some(false); area];
     for (p, &pixel) in pixels.iter().enumerate() {
-        let quiet = rr[p] < 0.1 * mean;
+        let quiet = rr[p] < floor;
         evidence[pixel] = (!quiet).then(|| qr[p] > FOREIGN * (qq[p] * rr[p]).sqrt());
     }
     evidence
@@ -199,14 +208,22 @@ fn image(rect: Rect, map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
     )
 }
 
-/// Share of the changing pixels inside the bounds, and their neighbours, that show something else.
+/// Share of the changing pixels inside the bounds that show something else together with their
+/// neighbours.
 fn covered(evidence: &[Option<bool>], width: usize, [x0, y0, x1, y1]: [usize; 4]) -> f64 {
+    let together = |x: usize, y: usize| {
+        let columns = |y| (x.max(x0 + 1) - 1..(x + 2).min(x1)).map(move |x| (x, y));
+        let near = (y.max(y0 + 1) - 1..(y + 2).min(y1)).flat_map(columns);
+        near.filter(|(x, y)| evidence[y * width + x] == Some(false))
+            .count()
+    };
     let (mut ours, mut others) = (0usize, 0usize);
     for y in y0..y1 {
         for x in x0..x1 {
             match evidence[y * width + x] {
                 Some(true) => ours += 1,
-                Some(false) => others += 1,
+                Some(false) if together(x, y) >= COVERED_NEIGHBOURS => others += 1,
+                Some(false) => ours += 1,
                 None => {}
             }
         }

@@ -1,0 +1,342 @@
+//! Hypotheses without keypoints, for pictures that have none: smooth backgrounds, light, water.
+//!
+//! How much a picture moves from moment to moment does not depend on how it was cut, turned or
+//! shrunk; so curves of motion are compared first, at every offset and speed. Where two agree, each
+//! small part of the query is compared with each part of the reference by how its brightness goes
+//! up and down in time: parts that go alike are pairs, from which a transform is fitted as from
+//! keypoints.
+
+use super::candidates::{Hypothesis, Pair};
+use super::config::VideoMatchConfig;
+use super::film::{Film, Warp, dot};
+use super::timeline::Line;
+use likeness_core::video::Thumbnails;
+use likeness_core::{ReferenceId, VideoFingerprint};
+use likeness_index::{Store, StoreError};
+use likeness_video::{MotionCurve, motion};
+use rayon::prelude::*;
+
+/// Where a reference moves like the query.
+#[derive(Debug, Clone, Copy)]
+struct Alike {
+    reference: ReferenceId,
+    sureness: f32,
+    line: Line,
+}
+
+/// The hypotheses that the motion within the query seconds `span` gives.
+pub(super) fn hypotheses(
+    query: &VideoFingerprint,
+    span: (f64, f64),
+    store: &dyn Store,
+    config: &VideoMatchConfig,
+) -> Result<Vec<Hypothesis>, StoreError> {
+    let thumbs = query.thumbnails.to_reference();
+    let found: Vec<Vec<Hypothesis>> = alike(&thumbs, span, store, config)?
+        .par_iter()
+        .map(|alike| {
+            tracing::debug!(?alike, "moves alike");
+            let Some(reference) = store.video(alike.reference)? else {
+                return Ok(Vec::new());
+            };
+            let films = Films::new(&thumbs, &reference.thumbnails, span, alike.line, config);
+            Ok(films.hypotheses(alike, query.aspect))
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The references that move most like the query.
+fn alike(
+    thumbs: &Thumbnails,
+    span: (f64, f64),
+    store: &dyn Store,
+    config: &VideoMatchConfig,
+) -> Result<Vec<Alike>, StoreError> {
+    let rate = thumbs.rate();
+    let curve = values(&MotionCurve::of(thumbs));
+    let clamp = |t: f64| ((t.max(0.0) * rate) as usize).min(curve.len());
+    let window = &curve[clamp(span.0)..clamp(span.1)];
+    if (window.len() as f64) < config.min_seconds * rate {
+        return Ok(Vec::new());
+    }
+    let templates = templates(window, config);
+    if templates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let start = clamp(span.0) as f64 / rate;
+    let mut alike: Vec<Alike> = curves(store)?
+        .par_iter()
+        .filter_map(|(reference, curve)| {
+            let curve = values(curve);
+            let best = templates
+                .iter()
+                .filter_map(|template| template.best(&curve))
+                .max_by(|a, b| a.sureness.total_cmp(&b.sureness))?;
+            let speed = best.speed;
+            let line = Line {
+                start: best.start as f64 / rate - speed * start,
+                speed,
+            };
+            Some(Alike {
+                reference: *reference,
+                sureness: best.sureness,
+                line,
+            })
+        })
+        .filter(|alike| alike.sureness >= config.motion_sureness)
+        .collect();
+    alike.sort_by(|a, b| b.sureness.total_cmp(&a.sureness));
+    alike.truncate(config.motion_hypotheses);
+    Ok(alike)
+}
+
+/// The stored curves of all references.
+fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, MotionCurve)>, StoreError> {
+    let mut curves: Vec<(ReferenceId, MotionCurve)> = Vec::new();
+    store.postings(
+        motion::SPACE,
+        &[motion::TERM],
+        &mut |_, posting| match curves.last_mut() {
+            Some((reference, curve)) if *reference == posting.reference => curve.extend(&posting),
+            _ => {
+                let mut curve = MotionCurve::default();
+                curve.extend(&posting);
+                curves.push((posting.reference, curve));
+            }
+        },
+    )?;
+    Ok(curves)
+}
+
+fn values(curve: &MotionCurve) -> Vec<f32> {
+    curve.values.iter().map(|&v| f32::from(v)).collect()
+}
+
+/// A stretch of the query's curve as it would look in the reference, without its mean, of unit
+/// length.
+struct Template {
+    values: Vec<f32>,
+    speed: f64,
+}
+
+/// Where a template fits a curve.
+struct Place {
+    sureness: f32,
+    /// Index of the first value.
+    start: usize,
+    speed: f64,
+}
+
+/// Deviation of a curve below which it is flat, in its own steps.
+const MIN_DEVIATION: f32 = 1.0;
+
+/// Factor between the speeds that are tried: over 15 s it shifts the ends by 0.2 s.
+const SPEED_STEP: f64 = 0.05;
+
+fn templates(window: &[f32], config: &VideoMatchConfig) -> Vec<Template> {
+    let (low, high) = config.motion_speed;
+    let steps = ((high / low).ln() / SPEED_STEP).ceil() as i32;
+    let speed = |s: i32| low * (high / low).powf(f64::from(s) / f64::from(steps));
+    (0..=steps)
+        .filter_map(|s| Template::new(window, speed(s)))
+        .collect()
+}
+
+impl Template {
+    fn new(window: &[f32], speed: f64) -> Option<Template> {
+        let n = (window.len() as f64 * speed) as usize;
+        let mut values: Vec<f32> = (0..n)
+            .map(|k| {
+                let place = ((k as f64 + 0.5) / speed - 0.5).max(0.0);
+                let i = (place as usize).min(window.len() - 1);
+                let j = (i + 1).min(window.len() - 1);
+                window[i] + (window[j] - window[i]) * (place - i as f64) as f32
+            })
+            .collect();
+        let mean = values.iter().sum::<f32>() / n.max(1) as f32;
+        values.iter_mut().for_each(|v| *v -= mean);
+        let norm = dot(&values, &values).sqrt();
+        if norm < MIN_DEVIATION * (n as f32).sqrt() {
+            return None;
+        }
+        values.iter_mut().for_each(|v| *v /= norm);
+        Some(Template { values, speed })
+    }
+
+    /// Where in `curve` it fits best.
+    fn best(&self, curve: &[f32]) -> Option<Place> {
+        let n = self.values.len();
+        let floor = f64::from(MIN_DEVIATION).powi(2) * n as f64;
+        let (mut sum, mut squares) = (0f64, 0f64);
+        let mut best: Option<(f32, usize)> = None;
+        for (end, &value) in curve.iter().enumerate() {
+            let value = f64::from(value);
+            sum += value;
+            squares += value * value;
+            let Some(start) = (end + 1).checked_sub(n) else {
+                continue;
+            };
+            let energy = squares - sum * sum / n as f64;
+            if energy > floor {
+                let correlation = dot(&self.values, &curve[start..=end]) / energy.sqrt() as f32;
+                if best.is_none_or(|(c, _)| correlation > c) {
+                    best = Some((correlation, start));
+                }
+            }
+            let first = f64::from(curve[start]);
+            sum -= first;
+            squares -= first * first;
+        }
+        // Fisher's transform: short templates correlate by chance.
+        best.map(|(correlation, start)| Place {
+            sureness: correlation.min(0.999).atanh() * (n as f32).sqrt(),
+            start,
+            speed: self.speed,
+        })
+    }
+}
+
+/// Two films on one clock, as each pixel's way through time.
+struct Films {
+    width: usize,
+    height: usize,
+    steps: usize,
+    span: (f64, f64),
+    /// `steps` values a pixel, of unit length; all zero where hardly anything changes.
+    query: Vec<f32>,
+    reference: Vec<f32>,
+}
+
+/// Correlation in time from which two parts are a pair.
+const ALIKE: f32 = 0.6;
+
+impl Films {
+    fn new(
+        query: &Thumbnails,
+        reference: &Thumbnails,
+        span: (f64, f64),
+        line: Line,
+        config: &VideoMatchConfig,
+    ) -> Films {
+        let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
+        let film = |thumbs: &Thumbnails, span| {
+            let warp = Warp::identity(thumbs.width, thumbs.height);
+            Film::new(thumbs, &warp, span, config.detrend).levelled()
+        };
+        let films = (film(query, span), film(reference, there));
+        let (numbers, along) = films.1.along(&films.0, line);
+        let own = numbers.iter().map(|&i| films.0.picture(i));
+        let others = (0..numbers.len()).map(|k| along.picture(k));
+        Films {
+            width: query.width,
+            height: query.height,
+            steps: numbers.len(),
+            span,
+            query: profiles(own, films.0.size),
+            reference: profiles(others, along.size),
+        }
+    }
+
+    /// As the reference is and mirrored.
+    fn hypotheses(&self, alike: &Alike, aspect: f64) -> Vec<Hypothesis> {
+        let pairs = self.pairs(alike.line, aspect);
+        [false, true]
+            .into_iter()
+            .map(|mirrored| Hypothesis {
+                reference: alike.reference,
+                mirrored,
+                pairs: pairs
+                    .iter()
+                    .map(|&(mut pair)| {
+                        if mirrored {
+                            pair.reference[0] = 1.0 - pair.reference[0];
+                        }
+                        pair
+                    })
+                    .collect(),
+                coarse: true,
+            })
+            .collect()
+    }
+
+    fn pairs(&self, line: Line, aspect: f64) -> Vec<Pair> {
+        let (w, h) = (self.width, self.height);
+        let area = w * h;
+        if self.steps < 2 {
+            return Vec::new();
+        }
+        let mut pairs = Vec::new();
+        let mut row = vec![0f32; area];
+        for pixel in 0..area {
+            let own = &self.query[pixel * self.steps..][..self.steps];
+            if own.iter().all(|&v| v == 0.0) {
+                continue;
+            }
+            for (value, other) in row.iter_mut().zip(self.reference.chunks_exact(self.steps)) {
+                *value = dot(own, other);
+            }
+            let best = (0..area)
+                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+                .unwrap_or(0);
+            if row[best] < ALIKE {
+                continue;
+            }
+            let (x, y) = (best % w, best / w);
+            let dx = if x > 0 && x + 1 < w {
+                vertex(row[best - 1], row[best], row[best + 1])
+            } else {
+                0.0
+            };
+            let dy = if y > 0 && y + 1 < h {
+                vertex(row[best - w], row[best], row[best + w])
+            } else {
+                0.0
+            };
+            let time = self.span.0 + (self.span.1 - self.span.0) * pixel as f64 / area as f64;
+            let place = |i: usize, n: usize, d: f64| (i as f64 + 0.5 + d) / n as f64;
+            pairs.push(Pair::new(
+                (time, line.at(time)),
+                [place(pixel % w, w, 0.0) * aspect, place(pixel / w, h, 0.0)],
+                [place(x, w, dx), place(y, h, dy)],
+                pixel as u32,
+            ));
+        }
+        pairs
+    }
+}
+
+/// Where, within half a step, the parabola through three values at -1, 0, 1 has its vertex.
+fn vertex(before: f32, here: f32, after: f32) -> f64 {
+    let bend = before - 2.0 * here + after;
+    if bend >= 0.0 {
+        return 0.0;
+    }
+    f64::from((0.5 * (before - after) / bend).clamp(-0.5, 0.5))
+}
+
+/// Each pixel's values in time, of unit length; zero for pixels that change much less than most.
+fn profiles<'a>(pictures: impl Iterator<Item = &'a [f32]>, size: usize) -> Vec<f32> {
+    let pictures: Vec<&[f32]> = pictures.collect();
+    let steps = pictures.len();
+    let mut profiles = vec![0f32; size * steps];
+    for (t, picture) in pictures.iter().enumerate() {
+        for (pixel, &value) in picture.iter().enumerate() {
+            profiles[pixel * steps + t] = value;
+        }
+    }
+    if steps == 0 {
+        return profiles;
+    }
+    let mean = profiles.iter().map(|v| v * v).sum::<f32>() / size as f32;
+    for profile in profiles.chunks_exact_mut(steps) {
+        let energy = dot(profile, profile);
+        let scale = if energy > 0.1 * mean {
+            energy.sqrt().recip()
+        } else {
+            0.0
+        };
+        profile.iter_mut().for_each(|v| *v *= scale);
+    }
+    profiles
+}
