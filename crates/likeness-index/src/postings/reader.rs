@@ -24,22 +24,25 @@ impl<'a> PostingSection<'a> {
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
+        let directory = self.directory()?;
         let mut from = 0;
-        let mut open: Option<(u64, Block<'a>)> = None;
+        let mut open: Option<(usize, Block<'a>)> = None;
         for (i, &term) in terms.iter().enumerate() {
-            from = self.first_block_with(term, from)?;
-            for number in from..self.blocks() {
-                if self.first_term(number)? > term {
+            from = directory.first_block_with(term, from);
+            for number in from..directory.len() {
+                if directory.first_term(number) > term {
                     break;
                 }
                 if open.as_ref().is_none_or(|(n, _)| *n != number) {
-                    open = Some((number, self.block(number)?));
+                    open = Some((number, self.block(&directory, number)?));
                 }
                 let Some((_, block)) = &open else { break };
                 let found = block.terms();
                 let start = found.partition_point(|&t| t < term);
-                let end = start + found[start..].partition_point(|&t| t == term);
-                for row in start..end {
+                for row in start..found.len() {
+                    if found[row] != term {
+                        break;
+                    }
                     sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
                 }
             }
@@ -51,6 +54,7 @@ impl<'a> PostingSection<'a> {
     pub(crate) fn cursor(&self) -> PostingCursor<'a> {
         PostingCursor {
             section: *self,
+            directory: None,
             next_block: 0,
             block: None,
             row: 0,
@@ -62,43 +66,15 @@ impl<'a> PostingSection<'a> {
         self.layout.count
     }
 
-    fn blocks(&self) -> u64 {
-        self.layout.directory.len / ENTRY as u64
+    fn directory(&self) -> Result<Directory<'a>, StoreError> {
+        let (entries, _) = self.file.bytes(self.layout.directory)?.as_chunks();
+        Ok(Directory { entries })
     }
 
-    /// The last block at or after `from` that starts below `term`: the first that can hold it.
-    fn first_block_with(&self, term: u64, from: u64) -> Result<u64, StoreError> {
-        let (mut low, mut high) = (from, self.blocks());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.first_term(middle)? < term {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        Ok(low.saturating_sub(1).max(from))
-    }
-
-    fn entry(&self, number: u64) -> Result<[u64; 2], StoreError> {
-        let bytes = self.file.bytes(Span {
-            start: self.layout.directory.start + number * ENTRY as u64,
-            len: ENTRY as u64,
-        })?;
-        let read = |at: usize| bytes[at..].first_chunk().copied().map(u64::from_le_bytes);
-        match (read(0), read(8)) {
-            (Some(term), Some(offset)) => Ok([term, offset]),
-            _ => Err(self.file.damaged("posting directory")),
-        }
-    }
-
-    fn first_term(&self, number: u64) -> Result<u64, StoreError> {
-        Ok(self.entry(number)?[0])
-    }
-
-    fn block(&self, number: u64) -> Result<Block<'a>, StoreError> {
-        let [first_term, start] = self.entry(number)?;
-        let end = match number + 1 < self.blocks() {
-            true => self.entry(number + 1)?[1],
+    fn block(&self, directory: &Directory<'a>, number: usize) -> Result<Block<'a>, StoreError> {
+        let start = directory.offset(number);
+        let end = match number + 1 < directory.len() {
+            true => directory.offset(number + 1),
             false => self.layout.blocks.len,
         };
         if start > end || end > self.layout.blocks.len {
@@ -108,14 +84,61 @@ impl<'a> PostingSection<'a> {
             start: self.layout.blocks.start + start,
             len: end - start,
         })?;
-        Block::parse(first_term, bytes).map_err(|e| self.file.damaged(e))
+        Block::parse(directory.first_term(number), bytes).map_err(|e| self.file.damaged(e))
+    }
+}
+
+/// The blocks' first terms, ascending, and offsets.
+#[derive(Debug, Clone, Copy)]
+struct Directory<'a> {
+    entries: &'a [[u8; ENTRY]],
+}
+
+impl Directory<'_> {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn first_term(&self, number: usize) -> u64 {
+        self.number(number, 0)
+    }
+
+    fn offset(&self, number: usize) -> u64 {
+        self.number(number, 1)
+    }
+
+    fn number(&self, entry: usize, which: usize) -> u64 {
+        let (numbers, _) = self.entries[entry].as_chunks();
+        u64::from_le_bytes(numbers[which])
+    }
+
+    /// The last block at or after `from` that starts below `term`: the first that can hold it.
+    /// Gallops: the next term is likely near the last one.
+    fn first_block_with(&self, term: u64, from: usize) -> usize {
+        let (mut low, mut step) = (from, 1);
+        while low + step < self.len() && self.first_term(low + step) < term {
+            low += step;
+            step *= 2;
+        }
+        let near = &self.entries[low.min(self.len())..self.len().min(low + step)];
+        let below = |i: usize| self.first_term(low + i) < term;
+        let (mut first, mut last) = (0, near.len());
+        while first < last {
+            let middle = first.midpoint(last);
+            match below(middle) {
+                true => first = middle + 1,
+                false => last = middle,
+            }
+        }
+        (low + first).saturating_sub(1).max(from)
     }
 }
 
 /// Walks a section's postings in order.
 pub(crate) struct PostingCursor<'a> {
     section: PostingSection<'a>,
-    next_block: u64,
+    directory: Option<Directory<'a>>,
+    next_block: usize,
     block: Option<Block<'a>>,
     row: usize,
 }
@@ -131,10 +154,14 @@ impl PostingCursor<'_> {
                 self.row += 1;
                 return posting.map(Some).map_err(|e| self.section.file.damaged(e));
             }
-            if self.next_block == self.section.blocks() {
+            let directory = match self.directory {
+                Some(directory) => directory,
+                None => *self.directory.insert(self.section.directory()?),
+            };
+            if self.next_block == directory.len() {
                 return Ok(None);
             }
-            self.block = Some(self.section.block(self.next_block)?);
+            self.block = Some(self.section.block(&directory, self.next_block)?);
             self.next_block += 1;
             self.row = 0;
         }
