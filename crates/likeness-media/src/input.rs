@@ -413,7 +413,11 @@ fn not_opened(path: &Path, head: &[u8], error: ffmpeg::Error) -> MediaError {
         Some(format) => MediaError::Damaged {
             path,
             format,
-            reason: error.to_string(),
+            reason: match error {
+                // FFmpeg has no words for this one.
+                ffmpeg::Error::Eof => "it ends before its streams begin".to_owned(),
+                error => error.to_string(),
+            },
         },
         None => MediaError::NotMedia {
             path,

@@ -112,6 +112,13 @@ fn streams_of_no_length() {
     let sandbox = Sandbox::with_library();
     media::write_wav(&sandbox.path("nothing.wav"), &[]);
     check(&sandbox, "nothing.wav", "zero_length", &[]);
+    // A film with a header for sound and picture, and nothing of either.
+    let options = ["-frames:v", "0", "-frames:a", "0"];
+    let film = shared("references/film/alpha.mp4");
+    media::ffmpeg(&film, &options, &sandbox.path("nothing.avi"));
+    check(&sandbox, "nothing.avi", "zero_length", &["zero length"]);
+    media::ffmpeg(&film, &options, &sandbox.path("nothing.mkv"));
+    check(&sandbox, "nothing.mkv", "damaged", &["it ends before"]);
 }
 
 #[test]
