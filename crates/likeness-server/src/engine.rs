@@ -1,0 +1,190 @@
+//! Work that takes processor time, and how much of it is done at a time: decoding and look-ups.
+
+use crate::refusal::{busy, internal, refuse};
+use crate::settings::{Settings, Worker, seconds};
+use crate::shelf::Held;
+use crate::telemetry::{Label, Telemetry};
+use crate::upload::Upload;
+use crate::worker::{self, Decoded, Failure, Task};
+use likeness::MatchOptions;
+use likeness::core::report::{MatchReport, ReportError, Status as ReportStatus};
+use likeness::core::{Density, Fingerprint, StreamState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::{Code, Status};
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Media {
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
+}
+
+/// Decodes and matches, so much at a time.
+pub(crate) struct Engine {
+    worker: Worker,
+    decodes: Semaphore,
+    queue: Semaphore,
+    matches: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    retry: Duration,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Engine {
+    pub(crate) fn new(settings: &Settings, telemetry: Arc<Telemetry>) -> Engine {
+        let limits = &settings.limits;
+        Engine {
+            worker: settings.worker.clone(),
+            decodes: Semaphore::new(limits.decodes()),
+            queue: Semaphore::new(limits.queue),
+            matches: Arc::new(Semaphore::new(limits.matches())),
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            retry: seconds(limits.retry_s),
+            telemetry,
+        }
+    }
+
+    /// A place among the requests in flight.
+    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let entered = self.requests.clone().try_acquire_owned();
+        entered.map_err(|_| busy("too many requests", self.retry))
+    }
+
+    /// Makes the fingerprint of an upload in a worker, when its turn comes.
+    pub(crate) async fn fingerprint(
+        &self,
+        upload: &Upload,
+        name: &str,
+        density: Density,
+        media: Media,
+    ) -> Result<Decoded, Status> {
+        if !media.audio && !media.video {
+            return Err(crate::refusal::invalid(
+                "neither sound nor picture is to be looked at",
+            ));
+        }
+        let _turn = self.turn().await?;
+        let worker = &self.worker;
+        let task = Task {
+            dense: density == Density::Query,
+            audio: media.audio,
+            video: media.video,
+            memory: worker.memory_mib << 20,
+            cpu_s: worker.cpu_s,
+            wall_s: worker.wall_s,
+            media_s: worker.media_s,
+            pixels: worker.pixels,
+            require_sandbox: worker.require_sandbox,
+        };
+        let began = Instant::now();
+        let (command, most) = (&worker.command, worker.result_mib << 20);
+        let decoded = worker::decode(command, &task, upload.file(), name, most).await;
+        let of = match &decoded {
+            Ok(_) => "done",
+            Err(Failure::File { .. }) => "refused",
+            Err(Failure::TooCostly(_)) => "too_costly",
+            Err(Failure::Crashed(_)) => "crashed",
+            Err(Failure::NoWorker(_)) => "no_worker",
+        };
+        self.telemetry.decodes.get_or_create(&Label { of }).inc();
+        let seconds = began.elapsed().as_secs_f64();
+        self.telemetry.decode_seconds.observe(seconds);
+        Ok(decoded?)
+    }
+
+    /// A free place to decode at; a bounded number of callers wait for one.
+    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Status> {
+        if let Ok(turn) = self.decodes.try_acquire() {
+            return Ok(turn);
+        }
+        let full = |_| busy("too many files wait to be decoded", self.retry);
+        let _waiting = Waiting::new(self.queue.try_acquire().map_err(full)?, &self.telemetry);
+        self.decodes.acquire().await.map_err(internal)
+    }
+
+    /// Looks a dense fingerprint up.
+    pub(crate) async fn look_up(
+        &self,
+        held: &Arc<Held>,
+        name: String,
+        fingerprint: Fingerprint,
+    ) -> Result<MatchReport, Status> {
+        let turn = self.matches.clone().acquire_owned().await;
+        let turn = turn.map_err(internal)?;
+        let report = held
+            .read(move |library| {
+                // Kept until the work is done, even when nobody waits for it any more.
+                let _turn = turn;
+                library.match_fingerprint(&name, &fingerprint, &MatchOptions::default())
+            })
+            .await?;
+        match (report.status, &report.error) {
+            (ReportStatus::Error, Some(error)) => Err(internal(&error.message)),
+            _ => Ok(report),
+        }
+    }
+
+    /// A fingerprint that a client made, as it is wanted.
+    pub(crate) fn accept(
+        &self,
+        mut fingerprint: Fingerprint,
+        media: Media,
+    ) -> Result<Fingerprint, Status> {
+        let reject = |reason, message: &str| Err(refuse(Code::InvalidArgument, reason, message));
+        if fingerprint.density != Density::Query {
+            let message = "a library's sparse fingerprint cannot be looked up";
+            return reject("sparse_fingerprint", message);
+        }
+        // Also refuses what is no number.
+        if !(0.0..=self.worker.media_s).contains(&fingerprint.duration) {
+            let longest = self.worker.media_s;
+            return reject(
+                "limit",
+                &format!("longer than the {longest} s that are allowed"),
+            );
+        }
+        if !media.audio {
+            fingerprint.audio = StreamState::Skipped;
+        }
+        if !media.video {
+            fingerprint.video = StreamState::Skipped;
+        }
+        Ok(fingerprint)
+    }
+}
+
+/// The report of a file of which only a part could be decoded.
+pub(crate) fn with_truncation(mut report: MatchReport, reason: Option<String>) -> MatchReport {
+    if let Some(reason) = reason {
+        report.status = ReportStatus::Error;
+        report.error = Some(ReportError {
+            code: "truncated".to_owned(),
+            message: format!("{}: {reason}", report.query),
+        });
+    }
+    report
+}
+
+/// A caller that waits for its turn.
+struct Waiting<'a> {
+    telemetry: &'a Telemetry,
+    _place: tokio::sync::SemaphorePermit<'a>,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(place: tokio::sync::SemaphorePermit<'a>, telemetry: &'a Telemetry) -> Waiting<'a> {
+        telemetry.waiting.inc();
+        Waiting {
+            telemetry,
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.telemetry.waiting.dec();
+    }
+}
