@@ -53,7 +53,8 @@ impl Args {
                 layers.push(Layer::assignment(flag, &format!("{key}={address}"))?);
             }
         }
-        for assignment in &self.set {
+        // An empty variable sets nothing.
+        for assignment in self.set.iter().filter(|a| !a.trim().is_empty()) {
             layers.push(Layer::assignment("--set", assignment)?);
         }
         Settings::join(layers)

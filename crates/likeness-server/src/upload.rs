@@ -218,12 +218,10 @@ mod tests {
         let spool = Spool::new(directory.path(), &limits, used.clone());
         let mib = vec![0; 1 << 20];
         let code = |result: Result<Upload, Status>| result.map(drop).unwrap_err().code();
+        let over = spool.of(&[&mib, &mib, &[1]]).await;
+        assert_eq!(code(over), Code::InvalidArgument);
         let two = spool.of(&[&mib, &mib]).await.unwrap();
         assert_eq!(code(spool.of(&[&mib, &mib]).await), Code::ResourceExhausted);
-        assert_eq!(
-            code(spool.of(&[&mib, &mib, &[1]]).await),
-            Code::InvalidArgument
-        );
         assert_eq!(used.get(), 2 << 20);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         drop(two);

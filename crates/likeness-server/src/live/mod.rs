@@ -173,6 +173,7 @@ impl<'a> Session<'a> {
         self.window.seen();
         let (header, bytes) = self.window.file();
         let Some(fingerprint) = self.decode(&header, bytes).await? else {
+            self.window.learn(None);
             return Ok(None);
         };
         let duration = fingerprint.duration;
@@ -187,7 +188,7 @@ impl<'a> Session<'a> {
         {
             self.tell(start + duration, event).await?;
         }
-        self.window.learn(duration);
+        self.window.learn(Some(duration));
         Ok(Some(duration))
     }
 

@@ -9,8 +9,11 @@ use tonic::{Code, Status};
 
 /// A window may grow to so many times what it shrinks to: shrinking costs a decode.
 const GROWTH: f64 = 1.6;
-/// An encoded stream is looked at after so many bytes while its rate is unknown.
-const FIRST_LOOK: usize = 128 << 10;
+/// An encoded stream is first looked at after so many bytes, and after twice as many each time
+/// for as long as they are not enough to decode.
+const FIRST_LOOK: usize = 16 << 10;
+/// Bytes that must be enough.
+const ENOUGH_TO_DECODE: usize = 1 << 20;
 
 /// The last bytes of a stream, and where they lie in it.
 pub(super) struct Window {
@@ -115,14 +118,19 @@ impl Window {
         self.seen = self.bytes.len();
     }
 
-    /// It was found to last so many seconds.
-    pub(super) fn learn(&mut self, duration: f64) {
-        if let Kind::Encoded { .. } = self.kind
-            && duration > 0.5
-        {
-            let rate = self.bytes.len() as f64 / duration;
-            self.look_after = (rate * self.hop) as usize + 1;
+    /// It was found to last so many seconds, or could not be decoded.
+    pub(super) fn learn(&mut self, duration: Option<f64>) {
+        if let Kind::Bare(_) = self.kind {
+            return;
         }
+        self.look_after = match duration {
+            Some(duration) if duration > self.hop => {
+                let rate = self.bytes.len() as f64 / duration;
+                (rate * self.hop) as usize + 1
+            }
+            Some(_) => self.look_after,
+            None => (2 * self.look_after).min(ENOUGH_TO_DECODE),
+        };
     }
 
     /// Seconds of the stream before the window.
@@ -150,7 +158,7 @@ impl Window {
     pub(super) fn is_full(&self) -> bool {
         match &self.kind {
             Kind::Bare(wav) => wav.seconds(self.bytes.len()) > 2.0 * self.hop,
-            Kind::Encoded { .. } => self.bytes.len() > 8 * FIRST_LOOK,
+            Kind::Encoded { .. } => self.bytes.len() > ENOUGH_TO_DECODE,
         }
     }
 

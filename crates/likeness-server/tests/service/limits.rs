@@ -1,0 +1,296 @@
+//! What callers may cost, and what hostile files do.
+
+use crate::media;
+use crate::server::{Server, named, query, refused, shared, until};
+use likeness_server::proto::match_request::Payload;
+use likeness_server::proto::match_service_client::MatchServiceClient;
+use likeness_server::proto::{MatchFingerprintRequest, MatchRequest};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// A program to decode with that does what `script` says.
+fn decoder(directory: &Path, script: &str) -> String {
+    let path = directory.join("decoder");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("worker.command=['{}']", path.display())
+}
+
+fn is_busy(status: &Status) -> bool {
+    let delay = status
+        .get_details_retry_info()
+        .and_then(|info| info.retry_delay);
+    status.code() == Code::ResourceExhausted && delay == Some(Duration::from_secs(7))
+}
+
+/// An upload that goes on until the sender is dropped.
+async fn upload(server: &Server) -> (Sender<Payload>, tokio::task::JoinHandle<Result<(), Status>>) {
+    let (sender, receiver) = channel(4);
+    let channel = server.channel().await;
+    let messages = ReceiverStream::new(receiver);
+    let messages = tokio_stream::StreamExt::map(messages, |payload| MatchRequest {
+        payload: Some(payload),
+    });
+    let call = tokio::spawn(async move {
+        MatchServiceClient::new(channel)
+            .r#match(messages)
+            .await
+            .map(drop)
+    });
+    sender.send(Payload::Options(query(""))).await.unwrap();
+    (sender, call)
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_bounded() {
+    let server = Server::empty(&["limits.requests=1", "limits.retry_s=7"]);
+    let (sender, call) = upload(&server).await;
+    let mut client = server.client().await;
+    let song = shared("copy.mp3");
+    let mut turned_away = false;
+    for _ in 0..100 {
+        // The first upload may not have arrived yet.
+        if client
+            .match_file(&song, query(""))
+            .await
+            .is_err_and(|error| {
+                let (status, reason) = refused::<()>(Err(error));
+                reason == "BUSY" && is_busy(&status)
+            })
+        {
+            turned_away = true;
+            break;
+        }
+    }
+    assert!(turned_away);
+    sender
+        .send(Payload::Chunk(std::fs::read(&song).unwrap().into()))
+        .await
+        .unwrap();
+    drop(sender);
+    call.await.unwrap().unwrap();
+    client.match_file(&song, query("")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_queue_of_decodes_is_bounded() {
+    let files = tempfile::tempdir().unwrap();
+    let slow = decoder(files.path(), "exec sleep 60");
+    let settings = [
+        "limits.decodes=1",
+        "limits.queue=1",
+        "limits.retry_s=7",
+        &slow,
+    ];
+    let server = Server::empty(&settings);
+    let client = server.client().await;
+    let calls: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { client.match_file(&shared("copy.mp3"), query("")).await })
+        })
+        .collect();
+    // One decodes, one waits, one is turned away.
+    until("one of three calls ended", || {
+        calls.iter().any(|call| call.is_finished())
+    })
+    .await;
+    let mut ended = 0;
+    for call in calls {
+        if call.is_finished() {
+            let (status, _) = refused(call.await.unwrap());
+            assert!(is_busy(&status), "{status:?}");
+            ended += 1;
+        } else {
+            call.abort();
+        }
+    }
+    assert_eq!(ended, 1);
+    // Whoever calls off takes the worker with him.
+    until("no worker", || server.workers() == 0).await;
+}
+
+#[tokio::test]
+async fn sizes_are_bounded() {
+    let server = Server::empty(&["limits.upload_mib=1", "limits.message_mib=1"]);
+    let mut client = server.client().await;
+    let big = server.directory.path().join("big.wav");
+    media::write_wav(&big, &vec![0.1; 1 << 20]);
+    let (status, reason) = refused(client.match_file(&big, query("")).await);
+    assert_eq!(
+        (status.code(), reason.as_str()),
+        (Code::InvalidArgument, "LIMIT")
+    );
+    let (status, _) = refused(client.add_file(&big, named("big")).await);
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let request = MatchFingerprintRequest {
+        options: None,
+        fingerprint: vec![0; 2 << 20].into(),
+    };
+    let status = MatchServiceClient::new(server.channel().await)
+        .match_fingerprint(request)
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    assert_eq!(server.spooled(), 0);
+}
+
+#[tokio::test]
+async fn an_upload_may_not_stand_still() {
+    let server = Server::empty(&["limits.idle_s=0.3"]);
+    let (_sender, call) = upload(&server).await;
+    assert_eq!(
+        call.await.unwrap().unwrap_err().code(),
+        Code::DeadlineExceeded
+    );
+}
+
+#[tokio::test]
+async fn deadlines_end_the_work() {
+    let files = tempfile::tempdir().unwrap();
+    let slow = decoder(files.path(), "exec sleep 60");
+    let server = Server::empty(&["limits.request_s=0.5", &slow]);
+    let mut client = server.client().await;
+    let (status, _) = refused(client.match_file(&shared("copy.mp3"), query("")).await);
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    until("no worker", || server.workers() == 0).await;
+
+    let server = Server::empty(&[&slow]);
+    let messages = [
+        Payload::Options(query("")),
+        Payload::Chunk("some bytes".into()),
+    ];
+    let messages = messages.map(|payload| MatchRequest {
+        payload: Some(payload),
+    });
+    let mut request = tonic::Request::new(tokio_stream::iter(messages));
+    request.set_timeout(Duration::from_millis(500));
+    let mut raw = MatchServiceClient::new(server.channel().await);
+    raw.r#match(request).await.unwrap_err();
+    until("no worker", || server.workers() == 0).await;
+    assert_eq!(server.spooled(), 0);
+}
+
+#[tokio::test]
+async fn a_decoder_may_crash_hang_or_lie() {
+    let files = tempfile::tempdir().unwrap();
+    let song = shared("copy.mp3");
+    for (script, code, want) in [
+        ("kill -SEGV $$", Code::Internal, "DECODER_CRASHED"),
+        ("exit 3", Code::Internal, "DECODER_CRASHED"),
+        ("echo nonsense", Code::Internal, "DECODER_CRASHED"),
+        (
+            "echo '{\"done\":{\"truncated\":null}}'; echo x",
+            Code::Internal,
+            "DECODER_CRASHED",
+        ),
+        ("kill -XCPU $$", Code::InvalidArgument, "LIMIT"),
+        ("exec sleep 60", Code::InvalidArgument, "LIMIT"),
+        ("exec cat /dev/zero", Code::InvalidArgument, "LIMIT"),
+        ("exec cat /dev/zero >&2", Code::InvalidArgument, "LIMIT"),
+    ] {
+        let setting = decoder(files.path(), script);
+        let server = Server::empty(&["worker.wall_s=1", "worker.result_mib=2", &setting]);
+        let mut client = server.client().await;
+        let (status, reason) = refused(client.match_file(&song, query("")).await);
+        assert_eq!((status.code(), reason.as_str()), (code, want), "{script}");
+        assert_eq!((server.workers(), server.spooled()), (0, 0), "{script}");
+        assert_eq!(client.list("").await.unwrap().len(), 0, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_cost_too_much_fail_alone() {
+    let server = Server::start(&[
+        "worker.memory_mib=300",
+        "worker.media_s=40",
+        "worker.pixels=10000",
+    ]);
+    let mut client = server.client().await;
+    let directory = server.directory.path();
+    let long = directory.join("long.wav");
+    media::write_wav(&long, &vec![0.1; 22_050 * 50]);
+    // A picture of more than the pixels that are allowed.
+    let film = shared("film.mp4");
+    for path in [&long, &film] {
+        let (status, reason) = refused(client.match_file(path, query("")).await);
+        assert_eq!(status.code(), Code::InvalidArgument, "{path:?} {status:?}");
+        assert_eq!(reason, "LIMIT", "{path:?}");
+    }
+    let report = client
+        .match_file(&shared("copy.mp3"), query(""))
+        .await
+        .unwrap();
+    assert_eq!(report.matches.len(), 1);
+}
+
+#[tokio::test]
+async fn memory_and_processor_time_are_bounded() {
+    let server = Server::empty(&["worker.memory_mib=40"]);
+    let mut client = server.client().await;
+    let (status, reason) = refused(client.match_file(&shared("copy.mp3"), query("")).await);
+    assert_eq!(
+        (status.code(), reason.as_str()),
+        (Code::Internal, "DECODER_CRASHED")
+    );
+
+    let server = Server::empty(&["worker.cpu_s=1"]);
+    let mut client = server.client().await;
+    let long = server.directory.path().join("long.wav");
+    let song = media::music(5, 60.0);
+    let hours: Vec<f32> = song.iter().copied().cycle().take(song.len() * 60).collect();
+    media::write_wav(&long, &hours);
+    let (status, reason) = refused(client.match_file(&long, query("")).await);
+    assert_eq!(
+        (status.code(), reason.as_str()),
+        (Code::InvalidArgument, "LIMIT")
+    );
+}
+
+#[tokio::test]
+async fn mutated_files_harm_nobody() {
+    let server = Server::start(&["worker.require_sandbox=true"]);
+    let client = server.client().await;
+    let mut random = 0x2545_F491_u32;
+    let mut below = |n: usize| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 8) as usize % n
+    };
+    let originals = ["copy.mp3", "film.mp4"].map(|name| std::fs::read(shared(name)).unwrap());
+    let mut calls = Vec::new();
+    for number in 0..24 {
+        let mut bytes = originals[number % 2].clone();
+        match number % 3 {
+            0 => bytes.truncate(below(bytes.len())),
+            1 => (0..200).for_each(|_| bytes[below(originals[number % 2].len())] ^= 1 << below(8)),
+            _ => bytes[4..40].fill(0xff),
+        }
+        let path = server.directory.path().join(format!("bad{number}"));
+        std::fs::write(&path, bytes).unwrap();
+        let mut client = client.clone();
+        calls.push(tokio::spawn(async move {
+            let result = client.match_file(&path, query("")).await;
+            // Refused or answered, but never the end of the service.
+            if let Err(error) = result {
+                let (status, _) = refused::<()>(Err(error));
+                let fine = [Code::InvalidArgument, Code::Internal];
+                assert!(fine.contains(&status.code()), "{path:?} {status:?}");
+            }
+        }));
+    }
+    let mut honest = client.clone();
+    let report = honest
+        .match_file(&shared("copy.mp3"), query(""))
+        .await
+        .unwrap();
+    assert_eq!(report.matches[0].reference, "two.mp3");
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!((server.workers(), server.spooled()), (0, 0));
+}

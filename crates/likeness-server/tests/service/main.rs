@@ -1,0 +1,12 @@
+//! The real server process over TCP.
+
+mod guard;
+mod life;
+mod limits;
+mod live;
+mod manners;
+mod matching;
+#[path = "../../../likeness-cli/tests/cli/media.rs"]
+mod media;
+mod references;
+mod server;
