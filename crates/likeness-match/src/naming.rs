@@ -14,6 +14,8 @@ const PITCH_TOLERANCE: f64 = 0.12;
 const ROTATION_TOLERANCE: f64 = 1.0;
 /// An edge of a rectangle this close to the picture's edge lies on it.
 const EDGE_TOLERANCE: f64 = 0.025;
+/// How much of a turned picture's edge leaves the frame, in sines of the angle.
+const TURNED_EDGE: f64 = 0.4;
 /// A query with less than this share of foreign material is not called an excerpt...
 const EXCERPT_SHARE: f64 = 0.15;
 /// ...nor one with fewer seconds of it.
@@ -127,7 +129,9 @@ fn picture(segment: &Segment, context: Option<PictureContext>) -> Vec<Distortion
         let detail = format!("turned {:.1} degrees {way}", angle.abs());
         names.push(named(DistortionKind::Rotation, angle, detail));
     }
-    names.extend(segment.reference_rect.and_then(crop));
+    let turn = segment.rotation_degrees.unwrap_or(0.0).to_radians();
+    let lost = TURNED_EDGE * turn.sin().abs();
+    names.extend(segment.reference_rect.and_then(|rect| crop(rect, lost)));
     names.extend(
         segment
             .query_rect
@@ -140,14 +144,15 @@ fn picture(segment: &Segment, context: Option<PictureContext>) -> Vec<Distortion
     names
 }
 
-/// How much lies beyond each edge of `rect`: `[left, top, right, bottom]`, 0 within the tolerance.
-fn margins(rect: Rect) -> [f64; 4] {
+/// How much lies beyond each edge of `rect`: `[left, top, right, bottom]`, 0 within `tolerance`.
+fn margins(rect: Rect, tolerance: f64) -> [f64; 4] {
     [rect.x0, rect.y0, 1.0 - rect.x1, 1.0 - rect.y1]
-        .map(|margin| if margin > EDGE_TOLERANCE { margin } else { 0.0 })
+        .map(|margin| if margin > tolerance { margin } else { 0.0 })
 }
 
-fn crop(rect: Rect) -> Option<Distortion> {
-    let cut: Vec<String> = margins(rect)
+/// `lost`: what turning the picture alone cuts off at each edge.
+fn crop(rect: Rect, lost: f64) -> Option<Distortion> {
+    let cut: Vec<String> = margins(rect, EDGE_TOLERANCE + lost)
         .into_iter()
         .zip(["left", "top", "right", "bottom"])
         .filter(|(margin, _)| *margin > 0.0)
@@ -161,7 +166,10 @@ fn crop(rect: Rect) -> Option<Distortion> {
 }
 
 fn surroundings(rect: Rect, context: Option<PictureContext>) -> Option<Distortion> {
-    if margins(rect).iter().all(|&margin| margin == 0.0) {
+    if margins(rect, EDGE_TOLERANCE)
+        .iter()
+        .all(|&margin| margin == 0.0)
+    {
         return None;
     }
     let size = format!(

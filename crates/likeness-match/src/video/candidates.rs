@@ -5,6 +5,7 @@
 //! pattern hits often.
 
 use super::config::VideoMatchConfig;
+use super::film::Look;
 use super::scan;
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
 use likeness_core::{Posting, ReferenceId, VideoFingerprint};
@@ -55,7 +56,7 @@ impl Pair {
 #[derive(Debug)]
 pub(super) struct Hypothesis {
     pub reference: ReferenceId,
-    pub mirrored: bool,
+    pub look: Look,
     /// Hits that agree with the hypothesis, coarsely. Reference places still lack the reference's
     /// aspect: they are 0..=1 in both directions.
     pub pairs: Vec<Pair>,
@@ -94,7 +95,10 @@ pub(super) fn hypotheses(
         taken.push(bin);
         kept.push(Hypothesis {
             reference: bin.reference,
-            mirrored: bin.mirrored,
+            look: Look {
+                mirrored: bin.mirrored,
+                inverted: false,
+            },
             pairs: chunk.iter().map(|&(_, i)| hits[i as usize].1).collect(),
             coarse: false,
         });

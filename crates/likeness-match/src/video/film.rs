@@ -8,6 +8,7 @@ use super::geometry::Affine;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::Thumbnails;
+use std::ops::Range;
 
 /// A film of small pictures as floats, all of one size.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl Film {
         for (i, out) in (first..last).zip(values.chunks_exact_mut(size.max(1))) {
             let picture = thumbs.picture(i);
             for (value, tap) in out.iter_mut().zip(&warp.taps) {
-                *value = tap.read(picture, thumbs.width);
+                *value = warp.read(tap, picture, thumbs.width);
             }
         }
         let mut film = Film {
@@ -153,9 +154,40 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[derive(Debug)]
 pub(super) struct Warp {
     taps: Vec<Tap>,
+    /// Whether white is to be read as black.
+    inverted: bool,
+}
+
+/// How a query shows a reference, besides where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Flipped left to right.
+    pub mirrored: bool,
+    /// In the colours' negatives.
+    pub inverted: bool,
 }
 
 impl Warp {
+    fn read(&self, tap: &Tap, picture: &[u8], width: usize) -> f32 {
+        let value = tap.read(picture, width);
+        if self.inverted { 255.0 - value } else { value }
+    }
+
+    /// The mean of some pictures of `thumbs`, which must exist, at every tap.
+    pub(super) fn mean(&self, thumbs: &Thumbnails, pictures: Range<usize>) -> Vec<f32> {
+        let mut sums = vec![0.0; self.taps.len()];
+        let pictures = pictures.start..pictures.end.min(thumbs.len());
+        let count = pictures.len().max(1) as f32;
+        for i in pictures {
+            let picture = thumbs.picture(i);
+            for (sum, tap) in sums.iter_mut().zip(&self.taps) {
+                *sum += self.read(tap, picture, thumbs.width);
+            }
+        }
+        sums.iter_mut().for_each(|sum| *sum /= count);
+        sums
+    }
+
     /// Every pixel where it is.
     pub(super) fn identity(width: usize, height: usize) -> Warp {
         let middle = |i: usize, n: usize| (i as f64 + 0.5) / n as f64;
@@ -169,6 +201,7 @@ impl Warp {
         });
         Warp {
             taps: taps.collect(),
+            inverted: false,
         }
     }
 }
@@ -204,20 +237,26 @@ impl Warps {
     /// query, both in picture heights.
     pub(super) fn new(
         map: &Affine,
-        mirrored: bool,
+        look: Look,
         reference: &VideoFingerprint,
         query: &VideoFingerprint,
     ) -> Warps {
         let (rt, qt) = (&reference.thumbnails, &query.thumbnails);
         let mut warps = Warps {
             pixels: Vec::new(),
-            reference: Warp { taps: Vec::new() },
-            query: Warp { taps: Vec::new() },
+            reference: Warp {
+                taps: Vec::new(),
+                inverted: false,
+            },
+            query: Warp {
+                taps: Vec::new(),
+                inverted: look.inverted,
+            },
         };
         for row in 0..rt.height {
             for column in 0..rt.width {
                 let mx = (column as f64 + 0.5) / rt.width as f64;
-                let fx = if mirrored { 1.0 - mx } else { mx };
+                let fx = if look.mirrored { 1.0 - mx } else { mx };
                 let fy = (row as f64 + 0.5) / rt.height as f64;
                 let [qx, qy] = map.apply([mx * reference.aspect, fy]);
                 let from = tap(fx, fy, rt.width, rt.height);

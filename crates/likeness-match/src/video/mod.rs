@@ -5,6 +5,7 @@ mod config;
 mod film;
 mod geometry;
 mod motion;
+mod overlay;
 mod polish;
 mod rectangles;
 mod refind;
@@ -17,7 +18,7 @@ pub use config::VideoMatchConfig;
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
-use film::{Film, Warps};
+use film::{Film, Look, Warps};
 use geometry::{Affine, Fit};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
@@ -72,7 +73,7 @@ struct Comparison<'a> {
     query: &'a VideoFingerprint,
     id: ReferenceId,
     reference: &'a VideoFingerprint,
-    mirrored: bool,
+    look: Look,
     /// Whether only motion speaks for it.
     coarse: bool,
 }
@@ -91,14 +92,14 @@ fn verify(
         query,
         id: hypothesis.reference,
         reference: &reference,
-        mirrored: hypothesis.mirrored,
+        look: hypothesis.look,
         coarse: hypothesis.coarse,
     };
     let mut pairs = hypothesis.pairs.clone();
     pairs
         .iter_mut()
         .for_each(|pair| pair.reference[0] *= reference.aspect);
-    let seed = u64::from(hypothesis.reference.0) << 1 | u64::from(hypothesis.mirrored);
+    let seed = u64::from(hypothesis.reference.0) << 1 | u64::from(hypothesis.look.mirrored);
     let reach = match hypothesis.coarse {
         true => config.coarse_inlier_distance,
         false => config.inlier_distance,
@@ -114,7 +115,7 @@ fn verify(
     }
     let timing = (new.line, (new.segment.query_start, new.segment.query_end));
     let films = (query, &*reference);
-    let map = polish::polish(fit.map, hypothesis.mirrored, timing, films, config);
+    let map = polish::polish(fit.map, hypothesis.look, timing, films, config);
     let polished = comparison.examine(&Fit { map, ..fit }, config);
     Ok(Some(polished.unwrap_or(new)))
 }
@@ -126,10 +127,10 @@ impl Comparison<'_> {
         let Comparison {
             query,
             reference,
-            mirrored,
+            look,
             ..
         } = *self;
-        let warps = Warps::new(&fit.map, mirrored, reference, query);
+        let warps = Warps::new(&fit.map, look, reference, query);
         let area = reference.thumbnails.width * reference.thumbnails.height;
         if warps.pixels.len() < area / 20 {
             return None;
@@ -156,7 +157,7 @@ impl Comparison<'_> {
         );
         let levelled = (films.0.levelled(), films.1.levelled());
         let agreement = segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
-        let placed = (&fit.map, mirrored);
+        let placed = (&fit.map, look.mirrored);
         let refound = refind::refind(query, reference, placed, line, agreement.span, config);
         let evidence = evidence(&agreement, &refound, &fit.map, self.coarse, config);
         tracing::debug!(
@@ -165,7 +166,7 @@ impl Comparison<'_> {
             ?agreement,
             ?refound,
             evidence,
-            mirrored,
+            ?look,
             "examined"
         );
         if evidence < 0.0 {
@@ -173,7 +174,7 @@ impl Comparison<'_> {
         }
         let timing = (line, agreement.span);
         let films = (&films.0, &films.1);
-        let picture = rectangles::measure(films, &warps.pixels, placed, timing, reference, query);
+        let picture = rectangles::measure(films, &warps, placed, timing, reference, query);
         Some(Verified {
             reference: self.id,
             evidence,

@@ -8,7 +8,7 @@
 
 use super::candidates::{Hypothesis, Pair};
 use super::config::VideoMatchConfig;
-use super::film::{Film, Warp, dot};
+use super::film::{Film, Look, Warp, dot};
 use super::timeline::Line;
 use likeness_core::video::Thumbnails;
 use likeness_core::{ReferenceId, VideoFingerprint};
@@ -238,37 +238,37 @@ impl Films {
         }
     }
 
-    /// As the reference is and mirrored.
+    /// As the reference is, mirrored, in negative, and both.
     fn hypotheses(&self, alike: &Alike, aspect: f64) -> Vec<Hypothesis> {
-        let pairs = self.pairs(alike.line, aspect);
-        [false, true]
+        let [plain, negative] = self.pairs(alike.line, aspect);
+        let looks = [(false, false), (true, false), (false, true), (true, true)];
+        looks
             .into_iter()
-            .map(|mirrored| Hypothesis {
-                reference: alike.reference,
-                mirrored,
-                pairs: pairs
-                    .iter()
-                    .map(|&(mut pair)| {
-                        if mirrored {
-                            pair.reference[0] = 1.0 - pair.reference[0];
-                        }
-                        pair
-                    })
-                    .collect(),
-                coarse: true,
+            .map(|(mirrored, inverted)| {
+                let mut pairs = if inverted { &negative } else { &plain }.clone();
+                if mirrored {
+                    let flip = |pair: &mut Pair| pair.reference[0] = 1.0 - pair.reference[0];
+                    pairs.iter_mut().for_each(flip);
+                }
+                Hypothesis {
+                    reference: alike.reference,
+                    look: Look { mirrored, inverted },
+                    pairs,
+                    coarse: true,
+                }
             })
             .collect()
     }
 
-    fn pairs(&self, line: Line, aspect: f64) -> Vec<Pair> {
-        let (w, h) = (self.width, self.height);
-        let area = w * h;
+    /// The part of the reference that goes most like each part of the query, and the part that goes
+    /// most against it.
+    fn pairs(&self, line: Line, aspect: f64) -> [Vec<Pair>; 2] {
+        let mut pairs = [Vec::new(), Vec::new()];
         if self.steps < 2 {
-            return Vec::new();
+            return pairs;
         }
-        let mut pairs = Vec::new();
-        let mut row = vec![0f32; area];
-        for pixel in 0..area {
+        let mut row = vec![0f32; self.width * self.height];
+        for pixel in 0..row.len() {
             let own = &self.query[pixel * self.steps..][..self.steps];
             if own.iter().all(|&v| v == 0.0) {
                 continue;
@@ -276,33 +276,41 @@ impl Films {
             for (value, other) in row.iter_mut().zip(self.reference.chunks_exact(self.steps)) {
                 *value = dot(own, other);
             }
-            let best = (0..area)
-                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
-                .unwrap_or(0);
-            if row[best] < ALIKE {
-                continue;
+            for pairs in &mut pairs {
+                pairs.extend(self.best(&row).map(|place| {
+                    let part = pixel as f64 / row.len() as f64;
+                    let time = self.span.0 + (self.span.1 - self.span.0) * part;
+                    let [x, y] = self.place(pixel, [0.0, 0.0]);
+                    Pair::new((time, line.at(time)), [x * aspect, y], place, pixel as u32)
+                }));
+                row.iter_mut().for_each(|value| *value = -*value);
             }
-            let (x, y) = (best % w, best / w);
-            let dx = if x > 0 && x + 1 < w {
-                vertex(row[best - 1], row[best], row[best + 1])
-            } else {
-                0.0
-            };
-            let dy = if y > 0 && y + 1 < h {
-                vertex(row[best - w], row[best], row[best + w])
-            } else {
-                0.0
-            };
-            let time = self.span.0 + (self.span.1 - self.span.0) * pixel as f64 / area as f64;
-            let place = |i: usize, n: usize, d: f64| (i as f64 + 0.5 + d) / n as f64;
-            pairs.push(Pair::new(
-                (time, line.at(time)),
-                [place(pixel % w, w, 0.0) * aspect, place(pixel / w, h, 0.0)],
-                [place(x, w, dx), place(y, h, dy)],
-                pixel as u32,
-            ));
         }
         pairs
+    }
+
+    /// Where the largest value of a picture of correlations lies, 0..=1 in both directions.
+    fn best(&self, row: &[f32]) -> Option<[f64; 2]> {
+        let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]))?;
+        if row[best] < ALIKE {
+            return None;
+        }
+        let (x, y) = (best % self.width, best / self.width);
+        let off = |at: usize, length: usize, step: usize| match at > 0 && at + 1 < length {
+            true => vertex(row[best - step], row[best], row[best + step]),
+            false => 0.0,
+        };
+        let off = [off(x, self.width, 1), off(y, self.height, self.width)];
+        Some(self.place(best, off))
+    }
+
+    /// The middle of a pixel, moved by parts of one, 0..=1 in both directions.
+    fn place(&self, pixel: usize, [dx, dy]: [f64; 2]) -> [f64; 2] {
+        let (x, y) = (pixel % self.width, pixel / self.width);
+        [
+            (x as f64 + 0.5 + dx) / self.width as f64,
+            (y as f64 + 0.5 + dy) / self.height as f64,
+        ]
     }
 }
 

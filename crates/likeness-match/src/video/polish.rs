@@ -1,7 +1,7 @@
 //! Moves a transform that is known to parts of a thumbnail only to where the films agree best.
 
 use super::config::VideoMatchConfig;
-use super::film::{Film, Warps, dot};
+use super::film::{Film, Look, Warps, dot};
 use super::geometry::Affine;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
@@ -17,16 +17,16 @@ const MIN_PIXELS: f64 = 0.9;
 /// `line`, found by moving, scaling and stretching it in turn.
 pub(super) fn polish(
     map: Affine,
-    mirrored: bool,
+    look: Look,
     (line, span): (Line, (f64, f64)),
     (query, reference): (&VideoFingerprint, &VideoFingerprint),
     config: &VideoMatchConfig,
 ) -> Affine {
-    let pixels = Warps::new(&map, mirrored, reference, query).pixels.len();
+    let pixels = Warps::new(&map, look, reference, query).pixels.len();
     let least = (pixels as f64 * MIN_PIXELS) as usize;
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
     let agreement = |map: &Affine| {
-        let warps = Warps::new(map, mirrored, reference, query);
+        let warps = Warps::new(map, look, reference, query);
         if warps.pixels.len() < least {
             return f32::MIN;
         }

@@ -1,7 +1,8 @@
 //! Which part of the reference can be seen, where it lies, what is drawn over it and around it.
 
-use super::film::Film;
+use super::film::{Film, Warps};
 use super::geometry::Affine;
+use super::overlay;
 use super::timeline::Line;
 use crate::found::{PictureContext, Surroundings};
 use likeness_core::video::Thumbnails;
@@ -67,22 +68,32 @@ fn evidence(
     evidence
 }
 
-/// Measures the picture of a match from the films (query, reference) of `pixels`.
+/// Measures the picture of a match from the films (query, reference) through `warps`.
 pub(super) fn measure(
     films: (&Film, &Film),
-    pixels: &[usize],
+    warps: &Warps,
     (map, mirrored): (&Affine, bool),
     (line, span): (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Picture {
     let area = reference.thumbnails.width * reference.thumbnails.height;
-    let evidence = evidence(films, pixels, area, line, span);
+    let mut evidence = evidence(films, &warps.pixels, area, line, span);
     let thumbs = &reference.thumbnails;
+    let standing = overlay::standing(warps, (line, span), query, reference);
+    // Where nothing changes, what stands there tells.
+    for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
+        evidence[pixel].get_or_insert(false);
+    }
     let cells = trim(&evidence, thumbs.width, thumbs.height);
     let seen = sharpen(cells, thumbs, map, reference.aspect, query.aspect);
     let query_rect = image(seen, map, reference.aspect, query.aspect).intersection(&Rect::FULL);
-    let covered = covered(&evidence, thumbs.width, cells);
+    let covers = covers(&evidence, warps, &standing, thumbs.width);
+    let covered = covered(
+        &covers,
+        thumbs.width,
+        inner(cells, thumbs.width, thumbs.height),
+    );
     let surroundings = surroundings(&query.thumbnails, query_rect, span);
     let reference_rect = if mirrored {
         Rect::new(1.0 - seen.x1, seen.y0, 1.0 - seen.x0, seen.y1)
@@ -208,27 +219,44 @@ fn image(rect: Rect, map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
     )
 }
 
-/// Share of the changing pixels inside the bounds that show something else together with their
-/// neighbours.
-fn covered(evidence: &[Option<bool>], width: usize, [x0, y0, x1, y1]: [usize; 4]) -> f64 {
-    let together = |x: usize, y: usize| {
-        let columns = |y| (x.max(x0 + 1) - 1..(x + 2).min(x1)).map(move |x| (x, y));
-        let near = (y.max(y0 + 1) - 1..(y + 2).min(y1)).flat_map(columns);
+/// The bounds without the pixels on those edges that are not the picture's own: what lies around
+/// shines into these.
+fn inner([x0, y0, x1, y1]: [usize; 4], width: usize, height: usize) -> [usize; 4] {
+    let (x0, y0) = (x0 + usize::from(x0 > 0), y0 + usize::from(y0 > 0));
+    let (x1, y1) = (x1 - usize::from(x1 < width), y1 - usize::from(y1 < height));
+    [x0, y0, x1.max(x0), y1.max(y0)]
+}
+
+/// For each pixel of the reference that the query has room for, whether something covers it:
+/// something stands on it, or it shows something else together with its neighbours.
+fn covers(
+    evidence: &[Option<bool>],
+    warps: &Warps,
+    standing: &[bool],
+    width: usize,
+) -> Vec<Option<bool>> {
+    let height = evidence.len() / width;
+    let together = |pixel: usize| {
+        let (x, y) = (pixel % width, pixel / width);
+        let columns = |y| (x.max(1) - 1..(x + 2).min(width)).map(move |x| (x, y));
+        let near = (y.max(1) - 1..(y + 2).min(height)).flat_map(columns);
         near.filter(|(x, y)| evidence[y * width + x] == Some(false))
             .count()
     };
-    let (mut ours, mut others) = (0usize, 0usize);
-    for y in y0..y1 {
-        for x in x0..x1 {
-            match evidence[y * width + x] {
-                Some(true) => ours += 1,
-                Some(false) if together(x, y) >= COVERED_NEIGHBOURS => others += 1,
-                Some(false) => ours += 1,
-                None => {}
-            }
-        }
+    let mut covers = vec![None; evidence.len()];
+    for (&pixel, &on) in warps.pixels.iter().zip(standing) {
+        let foreign = evidence[pixel] == Some(false) && together(pixel) >= COVERED_NEIGHBOURS;
+        covers[pixel] = Some(on || foreign);
     }
-    others as f64 / (ours + others).max(1) as f64
+    covers
+}
+
+/// Share of covered pixels inside the bounds.
+fn covered(covers: &[Option<bool>], width: usize, [x0, y0, x1, y1]: [usize; 4]) -> f64 {
+    let inside = (y0..y1).flat_map(|y| (x0..x1).map(move |x| y * width + x));
+    let known: Vec<bool> = inside.filter_map(|pixel| covers[pixel]).collect();
+    let count = known.iter().filter(|on| **on).count();
+    count as f64 / known.len().max(1) as f64
 }
 
 fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundings {
