@@ -74,17 +74,17 @@ impl Curve {
         }
     }
 
-    /// The identity where nothing was learned.
+    /// The identity where nothing was learned; beyond the outermost points straight on.
     fn at(&self, x: f32) -> f32 {
-        let after = self.points.partition_point(|p| p.0 < x);
-        match (
-            after.checked_sub(1).map(|i| self.points[i]),
-            self.points.get(after),
-        ) {
-            (Some((x0, y0)), Some(&(x1, y1))) => y0 + (y1 - y0) * (x - x0) / (x1 - x0),
-            (None, Some(&(x1, y1))) => y1 + x - x1,
-            (Some((x0, y0)), None) => y0 + x - x0,
-            (None, None) => x,
+        match &self.points[..] {
+            [] => x,
+            [(x0, y0)] => y0 + x - x0,
+            points => {
+                let after = points.partition_point(|p| p.0 < x);
+                let after = after.clamp(1, points.len() - 1);
+                let ((x0, y0), (x1, y1)) = (points[after - 1], points[after]);
+                y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+            }
         }
     }
 }
