@@ -101,7 +101,7 @@ impl Default for AudioConfig {
                 min_ticks: 34,
                 max_ticks: 345,
                 max_interval: 360,
-                targets: 3,
+                targets: 2,
             },
             query_reach: Reach {
                 min_ticks: 24,
@@ -117,7 +117,7 @@ impl AudioConfig {
     /// Hash of all parameters and of the version of the method itself.
     pub fn hash(&self) -> u64 {
         /// Raised when the method changes and no parameter tells.
-        const METHOD: u32 = 2;
+        const METHOD: u32 = 3;
         let digest = blake3::hash(format!("{METHOD} {self:?}").as_bytes());
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&digest.as_bytes()[..8]);

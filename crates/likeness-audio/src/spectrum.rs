@@ -10,9 +10,10 @@ use std::sync::Arc;
 /// values is exact in `f32`, so running means neither drift nor depend on where they began.
 const RESOLUTION: f32 = 1.0 / 256.0;
 
-/// Streaming spectrogram. Frame `n` is centred on sample `n * hop`. Its powers are those of both
-/// channels added up: unlike the power of their sum, that survives channels that cancel each
-/// other, wholly (antiphase) or in part (delays, widening).
+/// Streaming spectrogram. Frame `n` is centred on sample `n * hop`. Its power is, bin by bin,
+/// that of the louder of mid and side: unlike the power of their mean, that survives channels that
+/// cancel each other, wholly (antiphase) or in part (delays, a removed centre), and unlike the sum
+/// of their powers it does not add the noise of the one to the music of the other.
 pub(crate) struct Spectrum {
     hop: usize,
     fft: Arc<dyn Fft<f32>>,
@@ -110,14 +111,18 @@ impl Spectrum {
         if side <= self.floor * mid {
             self.fourier([(0, start), (0, start + self.hop)]);
             self.kernel.split(&self.buffer);
+            for (half, powers) in self.powers.iter_mut().enumerate() {
+                self.kernel.sum(half, powers);
+            }
         } else {
             for half in 0..2 {
                 let start = start + half * self.hop;
                 self.fourier([(0, start), (1, start)]);
-                self.kernel.join(&self.buffer, half);
+                self.kernel.split(&self.buffer);
+                self.kernel.louder();
+                self.kernel.sum(0, &mut self.powers[half]);
             }
         }
-        self.kernel.apply(&mut self.powers);
     }
 
     /// Transforms two windows, each of a channel and from a sample, as real and imaginary part.
@@ -227,7 +232,7 @@ impl Kernel {
         up.iter().zip(down.iter().rev())
     }
 
-    /// Takes the powers of both frames from their common transform.
+    /// Takes the powers of two real signals, frames or channels, from their common transform.
     fn split(&mut self, spectrum: &[Complex<f32>]) {
         let bins = self.bins(spectrum);
         let [a, b] = &mut self.powers;
@@ -240,22 +245,19 @@ impl Kernel {
         }
     }
 
-    /// Takes one frame's power, both channels added up, from the transform of mid + i side.
-    fn join(&mut self, spectrum: &[Complex<f32>], half: usize) {
-        let bins = self.bins(spectrum);
-        for (power, (z, y)) in self.powers[half].iter_mut().zip(bins) {
-            *power = (z.norm_sqr() + y.norm_sqr()) * 0.5;
-        }
+    /// Keeps, of each bin, the louder of two channels.
+    fn louder(&mut self) {
+        let [a, b] = &mut self.powers;
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = a.max(*b));
     }
 
-    /// Sums the powers up to bands.
-    fn apply(&self, out: &mut [Vec<f32>; 2]) {
-        for (powers, out) in self.powers.iter().zip(out) {
-            for ((from, range), out) in self.bands.iter().zip(out.iter_mut()) {
-                let weights = &self.weights[range.clone()];
-                let powers = &powers[*from..*from + weights.len()];
-                *out = weights.iter().zip(powers).map(|(w, p)| w * p).sum();
-            }
+    /// Sums the powers of one frame (or channel) up to bands.
+    fn sum(&self, which: usize, out: &mut [f32]) {
+        let powers = &self.powers[which];
+        for ((from, range), out) in self.bands.iter().zip(out) {
+            let weights = &self.weights[range.clone()];
+            let powers = &powers[*from..*from + weights.len()];
+            *out = weights.iter().zip(powers).map(|(w, p)| w * p).sum();
         }
     }
 }

@@ -28,7 +28,7 @@ const POOL_BINS: usize = 3;
 const POOL_LEVELS: [i32; 3] = [-5, 1, 9];
 /// Identifies the settings of the extractor whose fingerprints this version reads;
 /// `likeness-audio` checks that it is the hash of its default configuration.
-pub const EXTRACTOR: u64 = 0xf983_ca46_6403_20e9;
+pub const EXTRACTOR: u64 = 0xfd1a_c815_d908_e223;
 
 /// On which surface a peak was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

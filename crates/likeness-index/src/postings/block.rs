@@ -1,24 +1,32 @@
-//! One block: up to 256 postings as four columns (frame of reference, bit-packed).
+//! One block: up to 256 postings as four columns.
 //!
-//! Terms are stored as steps from the posting before, starting at the first term, which the
-//! directory holds; references, times and payloads as distances from the column's least value.
+//! References, times and payloads are stored as distances from the column's least value, all of
+//! one width (frame of reference); terms as steps from the posting before, starting at the first
+//! term, which the directory holds, in Rice codes or all of one width, whichever is shorter.
 
-use super::bits::{column_bytes, get, pack, width};
+use super::bits::{RiceReader, column_bytes, get, pack, pack_rice, rice_bits, width};
 use likeness_core::wire::{Reader, WireError, Writer};
 use likeness_core::{Posting, ReferenceId};
 
 /// Most postings in a block.
 pub(super) const BLOCK: usize = 256;
 
+/// Added to the parameter where a block's terms are in Rice codes.
+const RICE: u32 = 128;
+/// Rice parameters that are tried: larger steps have their full width.
+const PARAMETERS: u32 = 48;
+
 /// Appends a block of 1..=[`BLOCK`] postings in order.
 pub(super) fn encode(postings: &[Posting], out: &mut Writer) {
     out.u8((postings.len() - 1) as u8);
-    let steps = || {
-        let before = postings[..1].iter().chain(postings);
-        postings.iter().zip(before).map(|(p, b)| p.term - b.term)
-    };
-    let step_width = width(steps().max().unwrap_or(0));
-    out.u8(step_width as u8);
+    let before = postings[..1].iter().chain(postings);
+    let steps = postings.iter().zip(before).map(|(p, b)| p.term - b.term);
+    let steps: Vec<u64> = steps.collect();
+    let step_width = width(steps.iter().copied().max().unwrap_or(0));
+    let rice = (0..PARAMETERS).map(|k| (rice_bits(&steps, k), k)).min();
+    let packed = (steps.len() * step_width as usize) as u128;
+    let rice = rice.filter(|(bits, _)| *bits < packed).map(|(_, k)| k);
+    out.u8(rice.map_or(step_width, |k| RICE + k) as u8);
     let columns = [
         Frame::of(postings, |p| u64::from(p.reference.0)),
         Frame::of(postings, |p| u64::from(p.time)),
@@ -28,7 +36,6 @@ pub(super) fn encode(postings: &[Posting], out: &mut Writer) {
         out.varint(frame.base);
         out.u8(frame.width as u8);
     }
-    pack(steps(), step_width, out);
     let [reference, time, payload] = columns;
     let values = postings.iter();
     pack(
@@ -44,6 +51,10 @@ pub(super) fn encode(postings: &[Posting], out: &mut Writer) {
         out,
     );
     pack(values.map(|p| p.payload - payload.base), payload.width, out);
+    match rice {
+        Some(parameter) => pack_rice(&steps, parameter, out),
+        None => pack(steps.into_iter(), step_width, out),
+    }
 }
 
 /// Least value and width of a column.
@@ -99,13 +110,12 @@ impl<'a> Block<'a> {
     pub(super) fn parse(first_term: u64, bytes: &'a [u8]) -> Result<Block<'a>, WireError> {
         let mut r = Reader::new(bytes);
         let count = usize::from(r.u8()?) + 1;
-        let step_width = read_width(&mut r)?;
+        let coding = u32::from(r.u8()?);
         let mut frames = [Frame { base: 0, width: 0 }; 3];
         for frame in &mut frames {
             frame.base = r.varint()?;
             frame.width = read_width(&mut r)?;
         }
-        let steps = r.bytes(column_bytes(count, step_width))?;
         let mut column = |frame: Frame| -> Result<Column<'a>, WireError> {
             Ok(Column {
                 base: frame.base,
@@ -115,15 +125,9 @@ impl<'a> Block<'a> {
         };
         let (reference, time) = (column(frames[0])?, column(frames[1])?);
         let payload = column(frames[2])?;
-        r.finish()?;
         let mut terms = [0; BLOCK];
-        let mut term = first_term;
-        for (i, slot) in terms[..count].iter_mut().enumerate() {
-            term = term
-                .checked_add(get(steps, step_width, i))
-                .ok_or(WireError::OutOfRange("term"))?;
-            *slot = term;
-        }
+        let steps = r.bytes(r.remaining())?;
+        read_steps(coding, steps, first_term, &mut terms[..count])?;
         Ok(Block {
             terms,
             count,
@@ -147,6 +151,31 @@ impl<'a> Block<'a> {
             payload: self.payload.get(index)?,
         })
     }
+}
+
+/// Sums up the steps, which fill `bytes` exactly.
+fn read_steps(coding: u32, bytes: &[u8], first: u64, terms: &mut [u64]) -> Result<(), WireError> {
+    let out_of_range = || WireError::OutOfRange("term");
+    let mut term = first;
+    let mut take = |slot: &mut u64, step: Option<u64>| {
+        term = step
+            .and_then(|s| term.checked_add(s))
+            .ok_or_else(out_of_range)?;
+        *slot = term;
+        Ok::<(), WireError>(())
+    };
+    if (RICE..RICE + PARAMETERS).contains(&coding) {
+        let mut reader = RiceReader::new(bytes, coding - RICE);
+        for slot in terms {
+            take(slot, reader.next())?;
+        }
+        return reader.is_at_end().then_some(()).ok_or_else(out_of_range);
+    }
+    if coding > u64::BITS || bytes.len() != column_bytes(terms.len(), coding) {
+        return Err(WireError::OutOfRange("column width"));
+    }
+    let mut slots = terms.iter_mut().enumerate();
+    slots.try_for_each(|(i, slot)| take(slot, Some(get(bytes, coding, i))))
 }
 
 fn read_width(r: &mut Reader<'_>) -> Result<u32, WireError> {

@@ -39,10 +39,8 @@ impl<'a> PostingSection<'a> {
                 let Some((_, block)) = &open else { break };
                 let found = block.terms();
                 let start = found.partition_point(|&t| t < term);
-                for row in start..found.len() {
-                    if found[row] != term {
-                        break;
-                    }
+                let held = found[start..].iter().take_while(|&&t| t == term);
+                for row in (start..).take(held.count()) {
                     sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
                 }
             }
