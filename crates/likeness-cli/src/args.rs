@@ -104,6 +104,22 @@ pub(crate) struct Analysis {
     pub(crate) jobs: usize,
 }
 
+/// By what copies of sound are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Channel {
+    /// Triplets of spectral peaks.
+    Landmarks,
+    /// Pitch classes over some seconds, by nearest neighbours; slower.
+    Chroma,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Search {
+    /// By what copies of sound are looked for; several separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Channel::Landmarks])]
+    pub(crate) channels: Vec<Channel>,
+}
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -145,6 +161,8 @@ pub(crate) struct Match {
     #[command(flatten)]
     pub(crate) library: LibraryPath,
     #[command(flatten)]
+    pub(crate) search: Search,
+    #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) analysis: Analysis,
@@ -157,6 +175,8 @@ pub(crate) struct Compare {
     pub(crate) query: PathBuf,
     /// What it may be a copy of.
     pub(crate) reference: PathBuf,
+    #[command(flatten)]
+    pub(crate) search: Search,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]

@@ -165,7 +165,7 @@ fn main() {
             continue;
         };
         let start = Instant::now();
-        let all = examine(&fingerprint, &shelf, &config).expect("memory does not fail");
+        let all = examine(&fingerprint, &shelf, None, &config).expect("memory does not fail");
         time += start.elapsed().as_secs_f64();
         looked_up += 1;
         if !table.contains_key(query.row) {

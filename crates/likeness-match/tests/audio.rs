@@ -122,7 +122,8 @@ static LIBRARY: LazyLock<Works> = LazyLock::new(|| {
 
 fn find(samples: &[f32]) -> Vec<Found> {
     let query = extract(samples, Density::Query);
-    match_audio(&query, &*LIBRARY, &AudioMatchConfig::default()).expect("memory does not fail")
+    match_audio(&query, &*LIBRARY, None, &AudioMatchConfig::default())
+        .expect("memory does not fail")
 }
 
 #[test]

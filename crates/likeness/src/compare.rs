@@ -7,6 +7,7 @@ use crate::writer::all_postings;
 use likeness_core::report::MatchReport;
 use likeness_core::{Density, Fingerprint};
 use likeness_index::MemoryStore;
+use likeness_match::audio::ChromaCache;
 use std::path::Path;
 
 /// What `query` shows of `reference`. `progress` tells of the query. Whatever goes wrong, with
@@ -55,5 +56,12 @@ fn pair(
     let (duration, postings) = (reference.duration, all_postings(&reference));
     store.add(reference, postings);
     let name = |_| Some((identifier, duration));
-    matching::report(query, fingerprint, &store, &name, options)
+    matching::report(
+        query,
+        fingerprint,
+        &store,
+        &ChromaCache::default(),
+        &name,
+        options,
+    )
 }

@@ -8,6 +8,7 @@ use crate::source::FingerprintError;
 use likeness_core::report::MatchReport;
 use likeness_core::{ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState};
 use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
+use likeness_match::audio::ChromaCache;
 use likeness_video::VideoConfig;
 use std::path::Path;
 
@@ -106,6 +107,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Library {
     snapshot: Snapshot,
+    chroma: ChromaCache,
 }
 
 impl Library {
@@ -128,7 +130,10 @@ impl Library {
     /// As [`Library::open`], damage only where it is met.
     pub fn browse(directory: &Path) -> Result<Library, LibraryError> {
         let snapshot = Snapshot::open(directory, &extractors())?;
-        Ok(Library { snapshot })
+        Ok(Library {
+            snapshot,
+            chroma: ChromaCache::default(),
+        })
     }
 
     /// Checks every file of a library, and goes on after a damaged one.
@@ -207,7 +212,14 @@ impl Library {
             let entry = self.snapshot.entry(id)?;
             Some((entry.identifier.as_str(), entry.duration))
         };
-        matching::report(query, fingerprint, &self.snapshot, &name, options)
+        matching::report(
+            query,
+            fingerprint,
+            &self.snapshot,
+            &self.chroma,
+            &name,
+            options,
+        )
     }
 
     /// What matching reads, for programs that match on their own.

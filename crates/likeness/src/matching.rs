@@ -6,7 +6,7 @@ use likeness_core::report::{
 };
 use likeness_core::{Fingerprint, ReferenceId, StreamState};
 use likeness_index::{Store, StoreError};
-use likeness_match::audio::{AudioMatchConfig, match_audio};
+use likeness_match::audio::{AudioMatchConfig, ChromaCache, match_audio};
 use likeness_match::video::{VideoMatchConfig, match_video};
 use likeness_match::{Found, naming};
 
@@ -29,10 +29,11 @@ pub(crate) fn report<'a>(
     query: &str,
     fingerprint: &Fingerprint,
     store: &dyn Store,
+    chroma: &ChromaCache,
     name: &dyn Fn(ReferenceId) -> Option<Name<'a>>,
     options: &MatchOptions,
 ) -> MatchReport {
-    let found = match find(fingerprint, store, options) {
+    let found = match find(fingerprint, store, chroma, options) {
         Ok(found) => found,
         Err(error) => return MatchReport::failed(query, "library", error.to_string()),
     };
@@ -71,11 +72,16 @@ pub(crate) fn truncated(mut report: MatchReport, message: String) -> MatchReport
 fn find(
     fingerprint: &Fingerprint,
     store: &dyn Store,
+    chroma: &ChromaCache,
     options: &MatchOptions,
 ) -> Result<Vec<Found>, StoreError> {
     let (audio, video) = rayon::join(
         || match fingerprint.audio.analysed() {
-            Some(audio) => match_audio(audio, store, &options.audio),
+            Some(audio) => {
+                let wanted = options.audio.channels.chroma;
+                let index = wanted.then(|| chroma.get(store)).transpose()?;
+                match_audio(audio, store, index.as_deref(), &options.audio)
+            }
             None => Ok(Vec::new()),
         },
         || match fingerprint.video.analysed() {

@@ -2,11 +2,11 @@
 
 use super::complain;
 use crate::Outcome;
-use crate::args::{Compare, Match};
+use crate::args::{Channel, Compare, Match, Search};
 use crate::output::{self, ReportWriter};
 use crate::progress::{Progress, beside_bars};
 use crate::text;
-use likeness::{Input, InputError, Library, MatchOptions, collect_inputs};
+use likeness::{ExtractOptions, Input, InputError, Library, MatchOptions, collect_inputs};
 use likeness_core::report::{MatchReport, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,7 @@ pub(crate) fn match_files(args: &Match, quiet: bool) -> anyhow::Result<Outcome> 
     args.analysis.share_threads()?;
     let library = Library::open(&args.library.path)?;
     let queries = queries(&args.paths);
-    let options = MatchOptions {
-        extract: args.analysis.extract(queries.len()),
-        ..MatchOptions::default()
-    };
+    let options = options(args.analysis.extract(queries.len()), &args.search);
     let batch = Batch {
         progress: Progress::new(queries.iter().map(path), quiet),
         queries: &queries,
@@ -43,10 +40,7 @@ pub(crate) fn match_files(args: &Match, quiet: bool) -> anyhow::Result<Outcome> 
 /// Matches one file against another.
 pub(crate) fn compare(args: &Compare, quiet: bool) -> anyhow::Result<Outcome> {
     args.analysis.share_threads()?;
-    let options = MatchOptions {
-        extract: args.analysis.extract(2),
-        ..MatchOptions::default()
-    };
+    let options = options(args.analysis.extract(2), &args.search);
     let progress = Progress::new(std::iter::once(args.query.as_path()), quiet);
     let report = likeness::compare(&args.query, &args.reference, &options, &|at| {
         progress.advance(0, at.seconds, at.duration);
@@ -58,6 +52,16 @@ pub(crate) fn compare(args: &Compare, quiet: bool) -> anyhow::Result<Outcome> {
     beside_bars(|| writer.write(&report).and_then(|()| writer.finish()))?;
     progress.close(&tally.sum_up());
     Ok(tally.outcome())
+}
+
+fn options(extract: ExtractOptions, search: &Search) -> MatchOptions {
+    let mut options = MatchOptions {
+        extract,
+        ..MatchOptions::default()
+    };
+    options.audio.channels.landmarks = search.channels.contains(&Channel::Landmarks);
+    options.audio.channels.chroma = search.channels.contains(&Channel::Chroma);
+    options
 }
 
 /// Files to match, and paths that lead to none, in the order in which they were named.

@@ -40,6 +40,29 @@ pub(super) struct Hit {
     term: u32,
 }
 
+impl Hit {
+    /// What a chroma patch proposes that lies at `time` seconds of the query; `likeness` below 1.
+    pub(super) fn alike(
+        reference: ReferenceId,
+        time: f64,
+        speed: f64,
+        pitch: f64,
+        offset: f64,
+        likeness: f32,
+    ) -> Hit {
+        Hit {
+            reference,
+            time: time as f32,
+            log_speed: speed.ln() as f32,
+            pitch: pitch as f32,
+            offset: offset as f32,
+            // As the verification weighs a correlation.
+            weight: -(1.0 - likeness * likeness).max(0.01).ln(),
+            term: 0,
+        }
+    }
+}
+
 /// Looks the window's triplets up.
 pub(super) fn look_up(
     query: &AudioFingerprint,

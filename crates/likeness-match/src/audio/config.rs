@@ -1,8 +1,19 @@
 //! Every parameter of audio matching, in one place.
 
+/// By what hypotheses are found. Whatever finds them, they are verified alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channels {
+    /// Triplets of peaks, looked up exactly.
+    pub landmarks: bool,
+    /// Chroma patches, by nearest neighbours: slower, and an index in memory.
+    pub chroma: bool,
+}
+
 /// Parameters of [`match_audio`](super::match_audio). Times in seconds unless said otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AudioMatchConfig {
+    /// By what hypotheses are found.
+    pub channels: Channels,
     /// Longest stretch of a query that is looked up at once; longer queries are cut into such
     /// windows, each overlapping the next by half.
     pub window: f64,
@@ -26,8 +37,10 @@ pub struct AudioMatchConfig {
     pub pitch_cell: f64,
     /// Size of a voting cell in seconds of the reference.
     pub offset_cell: f64,
-    /// Voting cells of one window that are verified.
+    /// Voting cells of one window that are verified, of each channel.
     pub max_hypotheses: usize,
+    /// Fewer for chroma.
+    pub max_chroma_hypotheses: usize,
     /// Voting cells of one reference and window that are verified.
     pub max_per_reference: usize,
     /// Distance at which a peak counts as found again.
@@ -51,6 +64,10 @@ pub struct AudioMatchConfig {
 impl Default for AudioMatchConfig {
     fn default() -> AudioMatchConfig {
         AudioMatchConfig {
+            channels: Channels {
+                landmarks: true,
+                chroma: false,
+            },
             window: 16.0,
             max_speed: 1.45,
             max_pitch: 6.6,
@@ -63,6 +80,7 @@ impl Default for AudioMatchConfig {
             pitch_cell: 0.5,
             offset_cell: 0.5,
             max_hypotheses: 48,
+            max_chroma_hypotheses: 24,
             max_per_reference: 4,
             peak_seconds: 0.025,
             peak_semitones: 0.2,

@@ -2,15 +2,18 @@
 //! transforms, transforms to segments.
 
 mod candidates;
+mod chroma;
 mod config;
 mod fit;
 mod hypotheses;
+mod patches;
 mod segments;
 mod verify;
 mod view;
 
 pub use candidates::Window;
-pub use config::AudioMatchConfig;
+pub use chroma::{ChromaCache, ChromaIndex};
+pub use config::{AudioMatchConfig, Channels};
 pub use fit::Transform;
 pub use verify::{Agreement, Evidence, Recovery};
 
@@ -41,16 +44,18 @@ pub struct Audible {
     pub evidence: Evidence,
 }
 
-/// The references that a query's sound holds: accepted ones only, best first.
+/// The references that a query's sound holds: accepted ones only, best first. `chroma` is the
+/// store's index, if that channel is to be used.
 ///
 /// # Errors
 /// What the store could not read.
 pub fn match_audio(
     query: &AudioFingerprint,
     store: &dyn Store,
+    chroma: Option<&ChromaIndex>,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    let mut found: Vec<Found> = examine(query, store, config)?
+    let mut found: Vec<Found> = examine(query, store, chroma, config)?
         .into_iter()
         .filter_map(|(reference, segments)| found(reference, &segments, config))
         .collect();
@@ -66,13 +71,14 @@ pub fn match_audio(
 pub fn examine(
     query: &AudioFingerprint,
     store: &dyn Store,
+    chroma: Option<&ChromaIndex>,
     config: &AudioMatchConfig,
 ) -> Result<Vec<(ReferenceId, Vec<Audible>)>, StoreError> {
     let view = QueryView::new(query);
     let windows = windows(query.duration, config.window);
     let verified: Vec<Vec<Verified>> = windows
         .into_par_iter()
-        .map(|window| examine_window(&view, window, store, config))
+        .map(|window| examine_window(&view, window, store, chroma, config))
         .collect::<Result<_, _>>()?;
     let mut seeds: BTreeMap<ReferenceId, Vec<Verified>> = BTreeMap::new();
     for verified in verified.into_iter().flatten() {
@@ -97,11 +103,21 @@ fn examine_window(
     query: &QueryView<'_>,
     window: Window,
     store: &dyn Store,
+    chroma: Option<&ChromaIndex>,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
-    let hits = candidates::look_up(query.fingerprint(), window, store, config)?;
+    let mut hypotheses = Vec::new();
+    if config.channels.landmarks {
+        let hits = candidates::look_up(query.fingerprint(), window, store, config)?;
+        hypotheses = hypotheses::vote(&hits, window, config);
+    }
+    if let Some(index) = chroma {
+        let hits = index.look_up(query.fingerprint(), window, config);
+        let found = hypotheses::vote(&hits, window, config);
+        hypotheses.extend(found.into_iter().take(config.max_chroma_hypotheses));
+    }
     let mut all = Vec::new();
-    for hypothesis in hypotheses::vote(&hits, window, config) {
+    for hypothesis in hypotheses {
         let Some(reference) = store.audio(hypothesis.reference)? else {
             continue;
         };
