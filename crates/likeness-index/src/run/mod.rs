@@ -42,14 +42,11 @@ impl Layout {
     fn decode(bytes: &[u8]) -> Result<Layout, WireError> {
         let mut r = Reader::new(bytes);
         let catalogue = Span::decode(&mut r)?;
-        // Libraries of older versions have fewer; what they lack is empty.
-        let count = r.varint()?;
+        if r.varint()? != SPACES as u64 {
+            return Err(WireError::OutOfRange("number of posting spaces"));
+        }
         let mut spaces = [PostingLayout::default(); SPACES];
-        let known = (count > 0)
-            .then(|| spaces.get_mut(..usize::try_from(count).ok()?))
-            .flatten()
-            .ok_or(WireError::OutOfRange("number of posting spaces"))?;
-        for space in known {
+        for space in &mut spaces {
             *space = PostingLayout::decode(&mut r)?;
         }
         r.finish()?;
