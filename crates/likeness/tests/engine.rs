@@ -218,6 +218,27 @@ fn antiphase_hides_neither_a_query_nor_a_reference() {
     check(&plain, "turned.wav");
 }
 
+/// Any metronome is another one at some speed; that is no copy.
+#[test]
+fn metronomes_are_no_copies_of_each_other() {
+    let place = Place::new();
+    let metronome = |beats_per_minute: f64| {
+        let click = |n: u32| {
+            let age = f64::from(n) / f64::from(RATE) % (60.0 / beats_per_minute);
+            (f64::sin(std::f64::consts::TAU * 1200.0 * age) * (-80.0 * age).exp() * 20_000.0) as i16
+        };
+        let path = place.at(&format!("{beats_per_minute}.wav"));
+        write_wav(&path, &(0..20 * RATE).map(click).collect::<Vec<i16>>());
+        path
+    };
+    place.add(&[metronome(120.0)]);
+    for pace in [90.0, 100.0, 140.0] {
+        let report = place.matches(&metronome(pace));
+        assert_eq!(report.audio, Some(AudioState::Analysed));
+        assert!(report.matches.is_empty(), "{pace}: {:?}", report.matches);
+    }
+}
+
 #[test]
 fn adding_twice_changes_nothing_and_new_content_replaces() {
     let place = Place::new();

@@ -7,6 +7,7 @@ mod config;
 mod fit;
 mod hypotheses;
 mod patches;
+mod repetition;
 mod segments;
 mod verify;
 mod view;

@@ -4,6 +4,7 @@
 use super::candidates::Window;
 use super::config::AudioMatchConfig;
 use super::fit::{Transform, refine};
+use super::repetition::novelty;
 use super::verify::{Evidence, Recovery, overlap, projected, verify};
 use super::view::QueryView;
 use super::{Audible, Verified};
@@ -30,10 +31,16 @@ pub(super) fn segments(
         if window.end - window.start < config.min_segment {
             continue;
         }
+        let mut evidence = verify(&transform, query, reference, window, config);
+        let heard = Window {
+            start: transform.to_reference(window.start),
+            end: transform.to_reference(window.end),
+        };
+        evidence.total *= novelty(reference, heard);
         segments.push(Audible {
             window,
             transform,
-            evidence: verify(&transform, query, reference, window, config),
+            evidence,
         });
     }
     segments.sort_by(|a, b| b.evidence.total.total_cmp(&a.evidence.total));
