@@ -1,5 +1,8 @@
 //! The real server process over TCP.
 
+// Helpers of tests are tests as well.
+#![allow(clippy::unwrap_used)]
+
 mod guard;
 mod life;
 mod limits;
