@@ -167,6 +167,7 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
         }
     }
     save(&out.join("truth.jsonl"), &queries)?;
+    list_references(cast, out)?;
     ensure!(
         failed.is_empty(),
         "{} queries failed:\n{}",
@@ -174,6 +175,14 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
         failed.join("\n")
     );
     Ok(queries)
+}
+
+/// Writes `out`/references.txt, for programs other than this one.
+fn list_references(cast: &Cast<'_>, out: &Path) -> Result<()> {
+    let identifiers = cast.references.iter().map(|work| work.identifier() + "\n");
+    let path = out.join("references.txt");
+    std::fs::write(&path, identifiers.collect::<String>())
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 /// A progress bar on standard error; where that is no terminal, a line now and then.
