@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::runtime::Handle;
 
 /// Most bytes of a worker's complaints that are logged.
 const MAX_COMPLAINT: u64 = 8 << 10;
@@ -40,6 +41,36 @@ pub(crate) enum Failure {
     NoWorker(#[from] io::Error),
 }
 
+/// A worker that is killed, and whose end is taken note of, when it is let go. Tokio's own
+/// `kill_on_drop` may leave a zombie: it looks for the dead once, at times before they have died.
+struct Leash(Option<Child>);
+
+impl Leash {
+    async fn wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match &mut self.0 {
+            Some(worker) => worker.wait().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends the worker if it has not ended.
+    async fn end(mut self) -> io::Result<()> {
+        match self.0.take() {
+            Some(mut worker) => worker.kill().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // Where no runtime is left, the service ends, and a worker ends with the service.
+        if let (Some(mut worker), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(async move { worker.kill().await });
+        }
+    }
+}
+
 /// Has a worker decode `file`, which error messages call `name`. `command` runs in place of this
 /// program if it is not empty. Dropping the future kills the worker.
 pub(crate) async fn decode(
@@ -56,16 +87,19 @@ pub(crate) async fn decode(
         .kill_on_drop(true)
         .spawn()?;
     let (stdout, stderr) = (worker.stdout.take(), worker.stderr.take());
+    let mut leash = Leash(Some(worker));
     let work = async {
-        let (out, complaint) = tokio::join!(read(stdout, max_result), read(stderr, MAX_COMPLAINT));
+        let (out, complaint) = tokio::join!(read(stdout, max_result), complaints(stderr));
         let (out, complaint) = (out?, complaint?);
         if out.len() as u64 == max_result {
             return Ok((None, out, complaint));
         }
-        Ok::<_, io::Error>((Some(worker.wait().await?), out, complaint))
+        Ok::<_, io::Error>((leash.wait().await?, out, complaint))
     };
     let limit = crate::settings::seconds(task.wall_s);
-    let Ok(ended) = tokio::time::timeout(limit, work).await else {
+    let ended = tokio::time::timeout(limit, work).await;
+    leash.end().await?;
+    let Ok(ended) = ended else {
         return Err(Failure::TooCostly(format!("{} s", task.wall_s)));
     };
     let (status, out, complaint) = ended?;
@@ -104,6 +138,20 @@ async fn read(from: Option<impl AsyncRead + Unpin>, limit: u64) -> io::Result<Ve
     let mut bytes = Vec::new();
     if let Some(from) = from {
         from.take(limit).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// The first of what a worker complains of. The rest is thrown away, not refused: whoever
+/// complains at length may still do its work.
+async fn complaints(from: Option<ChildStderr>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut from) = from {
+        (&mut from)
+            .take(MAX_COMPLAINT)
+            .read_to_end(&mut bytes)
+            .await?;
+        tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
     }
     Ok(bytes)
 }
