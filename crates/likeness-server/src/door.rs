@@ -3,7 +3,8 @@
 //! A socket that systemd hands over is shared with the next process: connections wait in it
 //! meanwhile. A socket of one's own is bound with SO_REUSEPORT, so that the next process can
 //! listen before this one stops; then connections that wait in this one's queue are taken in
-//! before it closes.
+//! before it closes. The kernel still drops a connection whose handshake is not done at that
+//! moment, unless net.ipv4.tcp_migrate_req is set; its client has to connect again.
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
