@@ -5,9 +5,11 @@
 
 mod config;
 mod encoding;
+mod thinning;
 mod thumbnails;
 
 pub use config::{LEVELS, VideoConfig};
+pub use thinning::Thinning;
 pub use thumbnails::Thumbnails;
 
 use crate::fingerprint::Density;
@@ -75,33 +77,20 @@ impl VideoFingerprint {
         if self.density == Density::Reference {
             return self.clone();
         }
-        let config = VideoConfig::DEFAULT;
-        let mut kept = Vec::new();
-        let mut last: Option<&Keyframe> = None;
+        let mut thinning = Thinning::default();
         for frame in &self.keyframes {
-            if frame.slot % config.sparse_slots != 0 || self.repeats(last, frame, &config) {
-                continue;
-            }
-            last = Some(frame);
-            kept.push(frame.thinned());
+            let index = self.thumbnails.index(frame.seconds());
+            let picture = (index < self.thumbnails.len()).then(|| self.thumbnails.picture(index));
+            thinning.push_keyframe(frame, picture);
         }
+        let (keyframes, _) = thinning.finish();
         VideoFingerprint {
             duration: self.duration,
             aspect: self.aspect,
             density: Density::Reference,
-            keyframes: kept,
+            keyframes,
             thumbnails: self.thumbnails.to_reference(),
         }
-    }
-
-    /// Whether `frame` shows what the `last` kept one shows, a short while ago.
-    fn repeats(&self, last: Option<&Keyframe>, frame: &Keyframe, config: &VideoConfig) -> bool {
-        let Some(last) = last else { return false };
-        frame.slot - last.slot <= config.still_slots
-            && self
-                .thumbnails
-                .largest_change(last.seconds(), frame.seconds())
-                <= config.still_difference
     }
 
     /// Bytes for a fingerprint file.
@@ -123,15 +112,5 @@ impl Keyframe {
     /// Time of the frame in seconds.
     pub fn seconds(&self) -> f64 {
         f64::from(self.time_ms) / 1000.0
-    }
-
-    fn thinned(&self) -> Keyframe {
-        let sparse = &self.keypoints[..self.keypoints.len().min(self.sparse.into())];
-        Keyframe {
-            slot: self.slot,
-            time_ms: self.time_ms,
-            sparse: sparse.len() as u16,
-            keypoints: sparse.iter().map(|p| Keypoint { weak: 0, ..*p }).collect(),
-        }
     }
 }

@@ -4,7 +4,7 @@ use crate::corners::CornerFinder;
 use crate::keypoints;
 use crate::luma::BlockMean;
 use crate::pyramid::{Base, BaseScaler};
-use likeness_core::video::{Keyframe, Thumbnails, VideoConfig};
+use likeness_core::video::{Keyframe, Thinning, Thumbnails, VideoConfig};
 use likeness_core::{Density, LumaFrame, StreamState, VideoFingerprint};
 use rayon::prelude::*;
 
@@ -15,7 +15,8 @@ const EARLY: f64 = 0.02;
 /// No film is longer; what timestamps claim beyond is not believed.
 const MAX_SECONDS: f64 = 5e5;
 
-/// Turns a stream of frames into a fingerprint. Memory grows with the fingerprint only.
+/// Turns a stream of frames into a fingerprint. Memory grows with the fingerprint of the density
+/// asked for only.
 #[derive(Debug)]
 pub struct VideoExtractor {
     config: VideoConfig,
@@ -25,9 +26,14 @@ pub struct VideoExtractor {
     scaler: BaseScaler,
     pending: Vec<(u32, f64, Base)>,
     next_slot: u32,
+    /// Dense keyframes, and the pictures of the dense film; of a reference those that are not
+    /// thinned out yet.
     keyframes: Vec<Keyframe>,
-    mean: BlockMean,
     thumbnails: Thumbnails,
+    thinning: Thinning,
+    /// Pictures thinned out already.
+    thinned: usize,
+    mean: BlockMean,
     textured: bool,
     end: f64,
 }
@@ -44,8 +50,10 @@ impl VideoExtractor {
             pending: Vec::new(),
             next_slot: 0,
             keyframes: Vec::new(),
-            mean: BlockMean::new(width, height),
             thumbnails: Thumbnails::new(),
+            thinning: Thinning::default(),
+            thinned: 0,
+            mean: BlockMean::new(width, height),
             textured: false,
             end: 0.0,
         }
@@ -73,16 +81,19 @@ impl VideoExtractor {
         if !self.textured {
             return StreamState::Empty;
         }
-        let dense = VideoFingerprint {
+        let (keyframes, thumbnails) = match self.density {
+            Density::Query => (self.keyframes, self.thumbnails),
+            Density::Reference => {
+                self.thin_out(true);
+                self.thinning.finish()
+            }
+        };
+        StreamState::Analysed(VideoFingerprint {
             duration: self.end,
             aspect,
-            density: Density::Query,
-            keyframes: self.keyframes,
-            thumbnails: self.thumbnails,
-        };
-        StreamState::Analysed(match self.density {
-            Density::Query => dense,
-            Density::Reference => dense.to_reference(),
+            density: self.density,
+            keyframes,
+            thumbnails,
         })
     }
 
@@ -90,10 +101,11 @@ impl VideoExtractor {
     fn push_thumbnail(&mut self, frame: &LumaFrame<'_>) {
         let rate = f64::from(self.config.thumbnail_rate);
         let index = ((frame.time + EARLY) * rate) as usize;
-        if index > self.thumbnails.len() && !self.mean.is_empty() {
+        if index > self.thinned + self.thumbnails.len() && !self.mean.is_empty() {
             self.close_thumbnail();
         }
-        self.thumbnails.repeat_last_until(index);
+        let held = index.saturating_sub(self.thinned);
+        self.thumbnails.repeat_last_until(held);
         self.mean.add(frame);
     }
 
@@ -138,6 +150,34 @@ impl VideoExtractor {
             },
         );
         self.keyframes.par_extend(frames);
+        if density == Density::Reference {
+            self.thin_out(false);
+        }
+    }
+
+    /// Thins out what is held of a reference: at the `end` everything, before it what later frames
+    /// cannot change.
+    fn thin_out(&mut self, end: bool) {
+        // The last picture may be repeated, and that of the last keyframes may not be there yet.
+        let closed = self.thumbnails.len().saturating_sub(usize::from(!end));
+        let index = |frame: &Keyframe| {
+            let index = self.thumbnails.index(frame.seconds());
+            index.saturating_sub(self.thinned)
+        };
+        let done = self
+            .keyframes
+            .partition_point(|frame| end || index(frame) < closed);
+        for frame in &self.keyframes[..done] {
+            let index = index(frame);
+            let picture = (index < self.thumbnails.len()).then(|| self.thumbnails.picture(index));
+            self.thinning.push_keyframe(frame, picture);
+        }
+        for i in 0..closed {
+            self.thinning.push_picture(self.thumbnails.picture(i));
+        }
+        self.keyframes.drain(..done);
+        self.thumbnails.drop_first(closed);
+        self.thinned += closed;
     }
 }
 
@@ -148,4 +188,59 @@ fn deviation(values: &[u8]) -> f32 {
     let squares: u32 = values.iter().map(|&v| u32::from(v) * u32::from(v)).sum();
     let mean = sum as f32 / n;
     (squares as f32 / n - mean * mean).max(0.0).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fingerprint of a noisy picture shown at `times`, which changes when its number does.
+    fn fingerprint(density: Density, frames: &[(f64, u64)]) -> StreamState<VideoFingerprint> {
+        let (width, height) = (160, 90);
+        let mut extractor = VideoExtractor::new(density);
+        for &(time, number) in frames {
+            let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let luma: Vec<u8> = (0..width * height)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    (state >> 32) as u8
+                })
+                .collect();
+            extractor.push(LumaFrame {
+                time,
+                width,
+                height,
+                stride: width,
+                pixel_aspect: 1.0,
+                data: &luma,
+            });
+        }
+        extractor.finish()
+    }
+
+    #[test]
+    fn thinning_out_on_the_way_is_thinning_out_at_the_end() {
+        let steady = |n: u32, rate: f64, hold: u32| {
+            (0..n).map(move |i| (f64::from(i) / rate, u64::from(i / hold)))
+        };
+        let check = |frames: Vec<(f64, u64)>| {
+            let StreamState::Analysed(dense) = fingerprint(Density::Query, &frames) else {
+                panic!("nothing found");
+            };
+            let sparse = fingerprint(Density::Reference, &frames);
+            assert_eq!(sparse, StreamState::Analysed(dense.to_reference()));
+        };
+        check(steady(400, 5.0, 3).collect());
+        check(steady(400, 7.3, 40).collect());
+        // Long gaps, times that repeat, and an odd end.
+        let gaps = |(t, n): (f64, u64)| (t + (t / 9.0).floor() * 31.07, n);
+        check(steady(300, 4.9, 1).map(gaps).collect());
+        check(
+            steady(200, 10.0, 2)
+                .map(|(t, n)| ((t * 4.0).floor() / 4.0, n))
+                .collect(),
+        );
+    }
 }

@@ -73,45 +73,50 @@ impl Thumbnails {
         }
     }
 
-    /// The film at half the width and height, in fewer grey levels.
-    pub fn to_reference(&self) -> Thumbnails {
+    /// Drops the first `count` pictures.
+    pub fn drop_first(&mut self, count: usize) {
+        self.pixels.drain(..count * self.width * self.height);
+    }
+
+    /// No pictures yet, in the sparse form's size.
+    pub fn sparse() -> Thumbnails {
         let (width, height) = Thumbnails::REFERENCE;
-        if (self.width, self.height) != Thumbnails::QUERY {
-            return self.clone();
-        }
-        let mut pixels = Vec::with_capacity(self.pixels.len() / 4);
-        for picture in self.pixels.chunks_exact(self.width * self.height) {
-            for rows in picture.chunks_exact(2 * self.width) {
-                let (upper, lower) = rows.split_at(self.width);
-                for (a, b) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
-                    let sum = a.iter().chain(b).map(|&v| u32::from(v)).sum::<u32>();
-                    pixels.push(dequantised((sum + 2) >> (2 + Self::REFERENCE_SHIFT)));
-                }
-            }
-        }
         Thumbnails {
             width,
             height,
-            pixels,
+            pixels: Vec::new(),
         }
     }
 
-    /// Mean absolute difference, in the most changed block of a 4x3 grid, between the pictures at
-    /// two times in seconds; infinite where there is no picture.
-    pub fn largest_change(&self, a: f64, b: f64) -> f32 {
-        let [a, b] = [a, b].map(|t| (t * self.rate()).max(0.0) as usize);
-        if a.max(b) >= self.len() {
-            return f32::INFINITY;
+    /// The film at half the width and height, in fewer grey levels.
+    pub fn to_reference(&self) -> Thumbnails {
+        if (self.width, self.height) != Thumbnails::QUERY {
+            return self.clone();
         }
-        let (block_width, block_height) = (self.width / 4, self.height / 3);
-        let (a, b) = (self.picture(a), self.picture(b));
-        let mut sums = [[0u32; 4]; 3];
-        for (i, (&a, &b)) in a.iter().zip(b).enumerate() {
-            let (column, row) = (i % self.width / block_width, i / self.width / block_height);
-            sums[row.min(2)][column.min(3)] += u32::from(a.abs_diff(b));
+        let mut film = Thumbnails::sparse();
+        film.pixels.reserve(self.pixels.len() / 4);
+        for picture in self.pixels.chunks_exact(self.width * self.height) {
+            film.push_thinned(picture);
         }
-        let largest = sums.as_flattened().iter().copied().max().unwrap_or(0);
-        largest as f32 / (block_width * block_height) as f32
+        film
+    }
+
+    /// Appends a picture of a query's size to a film of the sparse form.
+    pub(super) fn push_thinned(&mut self, picture: &[u8]) {
+        let (width, _) = Thumbnails::QUERY;
+        for rows in picture.chunks_exact(2 * width) {
+            let (upper, lower) = rows.split_at(width);
+            for (a, b) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
+                let sum = a.iter().chain(b).map(|&v| u32::from(v)).sum::<u32>();
+                let level = (sum + 2) >> (2 + Self::REFERENCE_SHIFT);
+                self.pixels.push(dequantised(level));
+            }
+        }
+    }
+
+    /// The index of the picture of a time in seconds.
+    pub fn index(&self, time: f64) -> usize {
+        (time * self.rate()).max(0.0) as usize
     }
 
     pub(super) fn encode(&self, w: &mut Writer) {
