@@ -154,11 +154,14 @@ impl IndexWriter {
             let known = self.by_identifier.get(&reference.identifier);
             let before = names.insert(reference.identifier.clone(), id);
             replaced.extend(before.or(known.map(|entry| entry.id.0)));
-            for (all, own) in postings.iter_mut().zip(reference.postings) {
-                all.extend(own.into_iter().map(|posting| Posting {
-                    reference: ReferenceId(id),
-                    ..posting
-                }));
+            for (all, mut own) in postings.iter_mut().zip(reference.postings) {
+                own.iter_mut()
+                    .for_each(|posting| posting.reference = ReferenceId(id));
+                // A long work's postings are large: those of a lone one are moved, not copied.
+                match all.is_empty() {
+                    true => *all = own,
+                    false => all.append(&mut own),
+                }
             }
             new.push(new_entry(
                 id,

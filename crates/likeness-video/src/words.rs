@@ -121,7 +121,12 @@ pub fn place(keypoint: &Keypoint) -> (f32, f32) {
 /// The postings of a sparse fingerprint: time is the keyframe's time in milliseconds, payload is
 /// [`pack`]ed. Unsorted.
 pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<Posting> {
-    let mut postings = Vec::new();
+    let keypoints: usize = fingerprint
+        .keyframes
+        .iter()
+        .map(|f| f.keypoints.len())
+        .sum();
+    let mut postings = Vec::with_capacity(keypoints * TABLES);
     for frame in &fingerprint.keyframes {
         for keypoint in &frame.keypoints {
             let payload = pack(keypoint);
