@@ -1,5 +1,6 @@
 //! The benchmark harness: corpus, distortions, matching, metrics, report.
 
+mod calibrate;
 mod corpus;
 mod fetch;
 mod gate;
@@ -84,6 +85,21 @@ enum Command {
     Report {
         /// The folder of the run.
         folder: PathBuf,
+    },
+    /// Compares every work with all others, to learn how much evidence chance gives.
+    Calibrate {
+        /// Works of this split only.
+        #[arg(long)]
+        split: Split,
+        /// The manifest of works.
+        #[arg(long, default_value = "datasets/corpus.tsv")]
+        manifest: PathBuf,
+        /// Where their files are.
+        #[arg(long, default_value = "datasets/media")]
+        media: PathBuf,
+        /// Where results go.
+        #[arg(long, default_value = "bench-out")]
+        out: PathBuf,
     },
     /// Assigns splits and roles in the manifest.
     Assign {
@@ -257,6 +273,19 @@ fn main() -> Result<()> {
         }
         Command::Report { folder } => {
             report::write(&read_results(&folder)?, &folder)?;
+        }
+        Command::Calibrate {
+            split,
+            manifest,
+            media,
+            out,
+        } => {
+            let works = corpus::load(&manifest)?;
+            let works: Vec<&Work> = works.iter().filter(|work| work.split == split).collect();
+            let shared = corpus::load_shared(&manifest)?;
+            let out = out.join(format!("calibrate-{split:?}").to_lowercase());
+            std::fs::create_dir_all(&out)?;
+            calibrate::gather(&works, &shared, &media, &out)?;
         }
         Command::Assign { manifest } => {
             let mut works = corpus::load(&manifest)?;

@@ -50,6 +50,8 @@ pub struct VideoMatchConfig {
     pub coarse_inlier_distance: f64,
     /// How the evidence adds up.
     pub evidence: Evidence,
+    /// Evidence, log-odds of a copy, from which a match is accepted (score 0.5).
+    pub threshold: f64,
 }
 
 impl Default for VideoMatchConfig {
@@ -78,6 +80,7 @@ impl Default for VideoMatchConfig {
             motion_hypotheses: 8,
             coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
+            threshold: 0.0,
         }
     }
 }

@@ -49,6 +49,30 @@ pub fn match_video(
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
+    Ok(gather(find(query, store, config)?))
+}
+
+/// Every stretch that a query's picture may show, with its evidence, down to
+/// [`VideoMatchConfig::threshold`]: what thresholds are calibrated on.
+///
+/// # Errors
+/// What the store says of damaged or unreadable files.
+pub fn examine(
+    query: &VideoFingerprint,
+    store: &dyn Store,
+    config: &VideoMatchConfig,
+) -> Result<Vec<(ReferenceId, f64, Segment)>, StoreError> {
+    let verified = find(query, store, config)?.into_iter();
+    Ok(verified
+        .map(|v| (v.reference, v.evidence, v.segment))
+        .collect())
+}
+
+fn find(
+    query: &VideoFingerprint,
+    store: &dyn Store,
+    config: &VideoMatchConfig,
+) -> Result<Vec<Verified>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
     let verify_all = |hypotheses: &[Hypothesis]| -> Result<Vec<Verified>, StoreError> {
         let verify = |hypothesis| verify(query, hypothesis, store, config);
@@ -65,7 +89,7 @@ pub fn match_video(
             add(&mut verified, new);
         }
     }
-    Ok(gather(verified))
+    Ok(verified)
 }
 
 /// A query and what it may show.
@@ -169,7 +193,7 @@ impl Comparison<'_> {
             ?look,
             "examined"
         );
-        if evidence < 0.0 {
+        if evidence < config.threshold {
             return None;
         }
         let timing = (line, agreement.span);
@@ -204,7 +228,7 @@ fn evidence(
     let weights = &config.evidence;
     let smooth = if coarse { weights.smooth } else { 0.0 };
     if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
-        return -1.0;
+        return f64::NEG_INFINITY;
     }
     let moments = agreement.moments.min(weights.max_moments);
     let film = agreement.change.clamp(-0.99, 0.99).atanh() * moments.sqrt();

@@ -1,0 +1,5 @@
+//! `calibrate`: how often chance gives how much evidence.
+
+mod negatives;
+
+pub(crate) use negatives::gather;
