@@ -64,6 +64,10 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Give the space of removed references back.
     Compact(Compact),
+    /// Serve matching and references over gRPC, until SIGTERM.
+    ///
+    /// $LIKENESS_LOG sets the level of its log; the other options for that do not apply.
+    Serve(likeness_server::Args),
     /// Print a shell's completion script.
     Completions {
         /// The shell.

@@ -7,7 +7,7 @@ mod output;
 mod progress;
 mod text;
 
-use args::{Cli, Verbosity};
+use args::{Cli, Command, Verbosity};
 use clap::Parser;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -25,8 +25,15 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
+    // Uploads to the service are decoded by other processes of this program.
+    if let Some(status) = likeness_server::become_worker_if_asked() {
+        return status;
+    }
     let cli = Cli::parse();
-    log_to_stderr(cli.verbosity);
+    // The service has a log of its own.
+    if !matches!(cli.command, Command::Serve(_)) {
+        log_to_stderr(cli.verbosity);
+    }
     match commands::run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::NothingFound) => ExitCode::from(1),

@@ -7,11 +7,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The text format's name for HTTP.
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long a probe waits for each step.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Admin {
@@ -56,4 +62,41 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
         }
     }
     (StatusCode::OK, "ready\n".to_owned())
+}
+
+/// Asks the side port at `address` of this machine whether the service is ready.
+///
+/// # Errors
+/// Why it is not, or why that cannot be known.
+pub(crate) fn probe(address: Option<SocketAddr>) -> Result<(), String> {
+    let address = address.ok_or("admin_listen is not set")?;
+    let answer = ask_ready(reachable(address)).map_err(|error| format!("{address}: {error}"))?;
+    let status = answer.lines().next().unwrap_or_default();
+    match status.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        _ => Err(format!(
+            "{address}: {:?}",
+            answer.lines().next_back().unwrap_or_default()
+        )),
+    }
+}
+
+/// Where a port that is served at all addresses is reached from here.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+fn ask_ready(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    // The answer is a line; nobody may send more than a little.
+    stream.take(4096).read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -26,8 +26,11 @@ pub struct Args {
     /// Check the settings and the libraries, and end.
     #[arg(long)]
     pub check: bool,
-    /// Read a token from standard input, print its hash for the settings, and end.
+    /// Ask the service that runs with these settings whether it is ready, at its side port, and end.
     #[arg(long, conflicts_with = "check")]
+    pub probe: bool,
+    /// Read a token from standard input, print its hash for the settings, and end.
+    #[arg(long, conflicts_with_all = ["check", "probe"])]
     pub hash_token: bool,
 }
 

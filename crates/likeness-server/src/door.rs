@@ -1,11 +1,10 @@
-//! Where connections come in, and how the door is closed without turning anybody away.
+//! Where connections come in.
 //!
-//! A socket that systemd hands over is shared with the next process: connections wait in it
-//! meanwhile. A socket of one's own is bound with SO_REUSEPORT, so that the next process can
-//! listen before this one stops; then connections that wait in this one's queue are taken in
-//! before it closes. The kernel still drops a connection whose handshake is not done at that
-//! moment, unless net.ipv4.tcp_migrate_req is set; its client has to connect again.
+//! The socket that listens outlives the process that made it: systemd hands it over, or the
+//! process before ([`handover`](crate::handover)). Connections wait in it while one process ends
+//! and another begins, so that none is turned away.
 
+use crate::handover;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use listenfd::ListenFd;
@@ -27,47 +26,24 @@ const BACKLOG: i32 = 1024;
 /// Pause after an error that is not one connection's, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A socket that listens.
-pub(crate) struct Door {
-    listener: TcpListener,
-    /// Handed over by systemd, and shared with whoever comes after.
-    shared: bool,
+/// The socket that listens: the first one of systemd, the one of the process that listens at
+/// `address` now, or a new one. The next process can have it until `closing`.
+pub(crate) fn open(address: SocketAddr, closing: &CancellationToken) -> io::Result<TcpListener> {
+    if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
+        listener.set_nonblocking(true)?;
+        return TcpListener::from_std(listener);
+    }
+    if let Some(taken) = handover::take(address, closing) {
+        return Ok(taken);
+    }
+    let listener = bind(address)?;
+    if let Err(error) = handover::offer(&listener, closing) {
+        tracing::warn!("no process can take {address} over: {error}");
+    }
+    Ok(listener)
 }
 
-impl Door {
-    /// Takes over the first socket that systemd hands over, or binds one.
-    pub(crate) fn open(address: SocketAddr) -> io::Result<Door> {
-        if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
-            listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            let shared = true;
-            return Ok(Door { listener, shared });
-        }
-        Ok(Door {
-            listener: bind(address)?,
-            shared: false,
-        })
-    }
-
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Connections, at most `most` at a time, until `closing`.
-    pub(crate) fn connections(
-        self,
-        most: usize,
-        closing: CancellationToken,
-    ) -> impl Stream<Item = io::Result<Connection>> {
-        let places = Arc::new(Semaphore::new(most));
-        let open = Accepting::Open(self);
-        unfold(open, move |accepting| {
-            next(accepting, places.clone(), closing.clone())
-        })
-    }
-}
-
-/// A socket that may be bound while another process has it, too.
+/// A socket that may be bound while another process of the same user has it, too.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -82,52 +58,32 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-enum Accepting {
-    Open(Door),
-    /// Only those who wait already.
-    Closing(std::net::TcpListener),
-}
-
-async fn next(
-    mut accepting: Accepting,
-    places: Arc<Semaphore>,
+/// Connections, at most `most` at a time, until `closing`.
+pub(crate) fn connections(
+    listener: TcpListener,
+    most: usize,
     closing: CancellationToken,
-) -> Option<(io::Result<Connection>, Accepting)> {
-    loop {
-        match accepting {
-            Accepting::Open(door) => {
-                let accepted = tokio::select! {
-                    biased;
-                    () = closing.cancelled() => None,
-                    accepted = accept(&door.listener, &places) => accepted,
-                };
-                if let Some(connection) = accepted {
-                    return Some((Ok(connection), Accepting::Open(door)));
-                }
-                if door.shared {
-                    return None;
-                }
-                accepting = Accepting::Closing(last(door.listener).ok()?);
-            }
-            Accepting::Closing(listener) => {
-                // An error ends it, most of all that nobody waits.
-                let (stream, _) = listener.accept().ok()?;
-                let connection = Connection::of_last(stream, &places);
-                return Some((connection, Accepting::Closing(listener)));
-            }
+) -> impl Stream<Item = io::Result<Connection>> {
+    let places = Arc::new(Semaphore::new(most));
+    unfold(listener, move |listener| {
+        let (places, closing) = (places.clone(), closing.clone());
+        async move {
+            let connection = tokio::select! {
+                biased;
+                () = closing.cancelled() => None,
+                accepted = accept(&listener, places) => accepted,
+            };
+            Some((Ok(connection?), listener))
         }
-    }
+    })
 }
 
 /// The next connection; `None` if there will be none.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Connection> {
-    let place = places.clone().acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, places: Arc<Semaphore>) -> Option<Connection> {
+    let place = places.acquire_owned().await.ok()?;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let place = Some(place);
-                return Some(Connection::new(stream, place));
-            }
+            Ok((stream, _)) => return Some(Connection::new(stream, place)),
             Err(error) => {
                 tracing::warn!("accepting a connection: {error}");
                 tokio::time::sleep(PAUSE).await;
@@ -136,34 +92,20 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Conne
     }
 }
 
-/// Lets no more than one more connection queue up, and takes the socket out of the reactor, whose
-/// idea of who waits may be old.
-fn last(listener: TcpListener) -> io::Result<std::net::TcpListener> {
-    let listener = listener.into_std()?;
-    rustix::net::listen(&listener, 0)?;
-    Ok(listener)
-}
-
 /// A connection, and its place among those that are allowed.
 pub(crate) struct Connection {
     stream: TcpStream,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>) -> Connection {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Connection {
         // Small messages should not wait for larger ones; without it they are only slower.
         let _ = stream.set_nodelay(true);
         Connection {
             stream,
             _place: place,
         }
-    }
-
-    fn of_last(stream: std::net::TcpStream, places: &Arc<Semaphore>) -> io::Result<Connection> {
-        stream.set_nonblocking(true)?;
-        let place = places.clone().try_acquire_owned().ok();
-        Ok(Connection::new(TcpStream::from_std(stream)?, place))
     }
 }
 

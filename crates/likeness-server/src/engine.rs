@@ -5,7 +5,7 @@ use crate::settings::{Settings, Worker, seconds};
 use crate::shelf::Held;
 use crate::telemetry::{Label, Telemetry};
 use crate::upload::Upload;
-use crate::worker::{self, Decoded, Failure, Task};
+use crate::worker::{Decoded, Failure, Task, Workers};
 use likeness::MatchOptions;
 use likeness::core::report::{MatchReport, ReportError, Status as ReportStatus};
 use likeness::core::{Density, Fingerprint, StreamState};
@@ -24,6 +24,7 @@ pub(crate) struct Media {
 /// Decodes and matches, so much at a time.
 pub(crate) struct Engine {
     worker: Worker,
+    workers: Workers,
     decodes: Semaphore,
     queue: Semaphore,
     matches: Arc<Semaphore>,
@@ -37,6 +38,7 @@ impl Engine {
         let limits = &settings.limits;
         Engine {
             worker: settings.worker.clone(),
+            workers: Workers::new(),
             decodes: Semaphore::new(limits.decodes()),
             queue: Semaphore::new(limits.queue),
             matches: Arc::new(Semaphore::new(limits.matches())),
@@ -68,6 +70,7 @@ impl Engine {
         let _turn = self.turn().await?;
         let worker = &self.worker;
         let task = Task {
+            command: worker.command.clone(),
             dense: density == Density::Query,
             audio: media.audio,
             video: media.video,
@@ -79,8 +82,8 @@ impl Engine {
             require_sandbox: worker.require_sandbox,
         };
         let began = Instant::now();
-        let (command, most) = (&worker.command, worker.result_mib << 20);
-        let decoded = worker::decode(command, &task, upload.file(), name, most).await;
+        let most = worker.result_mib << 20;
+        let decoded = self.workers.decode(&task, upload.file(), name, most).await;
         let of = match &decoded {
             Ok(_) => "done",
             Err(Failure::File { .. }) => "refused",

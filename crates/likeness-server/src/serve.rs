@@ -3,7 +3,7 @@
 use crate::access::Access;
 use crate::admin;
 use crate::args::Args;
-use crate::door::{self, Door};
+use crate::door;
 use crate::gate::GateLayer;
 use crate::notify::notify;
 use crate::proto::match_service_server::MatchServiceServer;
@@ -64,6 +64,9 @@ pub enum ServeError {
     /// The descriptions of the services.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The service that was asked for is not ready.
+    #[error("not ready: {0}")]
+    NotReady(String),
     /// Threads, signals, standard streams.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -80,6 +83,9 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let settings = args.settings()?;
     if args.check {
         return check(&settings);
+    }
+    if args.probe {
+        return admin::probe(settings.admin_listen).map_err(ServeError::NotReady);
     }
     log_to_stderr(settings.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -204,14 +210,15 @@ async fn serve(settings: &Settings) -> Result<(), ServeError> {
         .add_service(ReferenceServiceServer::new(service).max_decoding_message_size(decoded));
 
     let address = settings.listen;
-    let door = Door::open(address).map_err(|source| ServeError::Listen { address, source })?;
-    let address = door.address()?;
+    let listener =
+        door::open(address, &draining).map_err(|source| ServeError::Listen { address, source })?;
+    let address = listener.local_addr()?;
     println!("serving on {address}");
     io::stdout().flush()?;
     tracing::info!(%address, "serving");
     notify("READY=1");
     tokio::spawn(say_goodbye(health, draining.clone()));
-    let connections = door.connections(limits.connections, draining.clone());
+    let connections = door::connections(listener, limits.connections, draining.clone());
     // The end of the connections is the signal for those that are open to finish.
     let served = router.serve_with_incoming_shutdown(connections, pending());
     let drain = settings.drain_s;

@@ -26,6 +26,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Info(args) => library::info(&args),
         Command::Verify(args) => library::verify(&args, quiet),
         Command::Compact(args) => library::compact(&args, quiet),
+        Command::Serve(args) => {
+            likeness_server::run(&args)?;
+            Ok(Outcome::Done)
+        }
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { directory } => shell::man(directory.as_deref()),
     }

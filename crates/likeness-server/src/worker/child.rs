@@ -1,26 +1,27 @@
 //! A worker's own life.
 
 use super::confine::confine;
-use super::{Answer, Task, WORKER};
+use super::forkserver::{Job, fork_workers};
+use super::{Answer, FORK_SERVER, Task};
 use likeness::core::Fingerprint;
 use likeness::{ExtractOptions, FingerprintError, Limits, fingerprint_file};
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::panic::catch_unwind;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// Standard input as a file that can be opened several times, each with its own position.
 pub(super) const INPUT: &str = "/proc/self/fd/0";
 
-/// Does a worker's work and returns its exit status, if this process was started as a worker.
-/// To be called first of all in every program that runs the service.
+/// Forks workers and does a worker's work, and returns the exit status, if this process was started
+/// for that. To be called first of all in every program that runs the service.
 pub fn become_worker_if_asked() -> Option<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next()? != WORKER {
+    if std::env::args().nth(1)? != FORK_SERVER {
         return None;
     }
-    let task = arguments.next().unwrap_or_default();
-    Some(match work(&task) {
+    let done = fork_workers().and_then(|job| job.map_or(Ok(()), work));
+    Some(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("decode worker: {error}");
@@ -29,8 +30,11 @@ pub fn become_worker_if_asked() -> Option<ExitCode> {
     })
 }
 
-fn work(task: &str) -> io::Result<()> {
-    let task: Task = serde_json::from_str(task)?;
+fn work(job: Job) -> io::Result<()> {
+    let task = job.take_files()?;
+    if let Some((program, arguments)) = task.command.split_first() {
+        return Err(Command::new(program).args(arguments).exec());
+    }
     confine(&task)?;
     // Sound and picture side by side.
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2);

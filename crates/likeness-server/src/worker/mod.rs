@@ -1,26 +1,36 @@
 //! Decoding in a process of its own: strangers' files meet FFmpeg only there.
 //!
-//! The service runs its own program again, with the upload as standard input and a [`Task`] as
-//! the only argument. The worker gives up what it does not need ([`confine`]), makes the
-//! fingerprint and writes an [`Answer`] and the fingerprint to standard output. One worker serves
-//! one file, so that nothing of one upload can reach another.
+//! The service runs its own program once more, as a fork server ([`forkserver`]): a process of one
+//! thread that has everything loaded and never reads an upload. For each file it forks a worker,
+//! which costs a millisecond where starting a program that links FFmpeg takes fifty. A worker has
+//! the upload as standard input; it gives up what it does not need ([`confine`]), makes the
+//! fingerprint, writes an [`Answer`] and the fingerprint to standard output, and ends. One worker
+//! serves one file, so that nothing of one upload can reach another.
 
 mod child;
 mod confine;
+mod forkserver;
 mod parent;
 
 pub use child::become_worker_if_asked;
-pub(crate) use parent::{Decoded, Failure, decode};
+pub(crate) use parent::{Decoded, Failure, Workers};
 
 use likeness::core::Density;
 use serde::{Deserialize, Serialize};
 
-/// The argument that makes a program a worker.
-const WORKER: &str = "--decode-worker";
+/// The argument that makes a program a fork server; its standard input is the socket that tasks
+/// come in by.
+const FORK_SERVER: &str = "--fork-decode-workers";
 
-/// What a worker is to do, and what it may cost.
+/// Longest task, bytes.
+const MAX_TASK: usize = 16 << 10;
+
+/// What a worker is to do, and what it may cost. Comes to the fork server with four files: what
+/// the worker reads and writes, and the service's line to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
+    /// A program to run in place of decoding, if it is not empty.
+    pub(crate) command: Vec<String>,
     /// Dense, for a query; else sparse, for a reference.
     pub(crate) dense: bool,
     pub(crate) audio: bool,

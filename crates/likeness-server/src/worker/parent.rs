@@ -1,17 +1,21 @@
 //! The service's side of a worker.
 
 use super::child::INPUT;
-use super::{Answer, Task, WORKER};
+use super::{Answer, FORK_SERVER, Task};
+use crate::passing;
 use likeness::core::Fingerprint;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::runtime::Handle;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::Command;
 
 /// Most bytes of a worker's complaints that are logged.
 const MAX_COMPLAINT: u64 = 8 << 10;
@@ -41,92 +45,155 @@ pub(crate) enum Failure {
     NoWorker(#[from] io::Error),
 }
 
-/// A worker that is killed, and whose end is taken note of, when it is let go. Tokio's own
-/// `kill_on_drop` may leave a zombie: it looks for the dead once, at times before they have died.
-struct Leash(Option<Child>);
+/// Has files decoded. Workers are forked by one process, which is started when it is first needed
+/// and replaced when it is gone.
+pub(crate) struct Workers {
+    fork_server: Mutex<Option<Arc<OwnedFd>>>,
+}
 
-impl Leash {
-    async fn wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        match &mut self.0 {
-            Some(worker) => worker.wait().await.map(Some),
-            None => Ok(None),
+/// What the service holds of a worker. Dropping it kills the worker.
+struct Worker {
+    output: Receiver,
+    complaints: Receiver,
+    /// Tells how the worker ended.
+    line: UnixStream,
+}
+
+impl Workers {
+    pub(crate) fn new() -> Workers {
+        Workers {
+            fork_server: Mutex::default(),
         }
     }
 
-    /// Ends the worker if it has not ended.
-    async fn end(mut self) -> io::Result<()> {
-        match self.0.take() {
-            Some(mut worker) => worker.kill().await,
-            None => Ok(()),
+    /// Has a worker decode `file`, which error messages call `name`, into at most `max_result`
+    /// bytes. Dropping the future kills the worker.
+    pub(crate) async fn decode(
+        &self,
+        task: &Task,
+        file: &File,
+        name: &str,
+        max_result: u64,
+    ) -> Result<Decoded, Failure> {
+        let mut worker = self.start(task, file)?;
+        let limit = crate::settings::seconds(task.wall_s);
+        let ended = tokio::time::timeout(limit, worker.result(max_result)).await;
+        worker.end().await?;
+        let Ok(ended) = ended else {
+            return Err(Failure::TooCostly(format!("{} s", task.wall_s)));
+        };
+        match ended? {
+            None => Err(Failure::TooCostly(format!("{max_result} bytes of result"))),
+            Some((status, out)) if status.success() => parse(out, name).await,
+            Some((status, _)) => {
+                let failure = failed(status, task);
+                if let Failure::Crashed(_) = failure {
+                    // Another fork server has its memory elsewhere: no file can feel its way
+                    // forward, crash by crash.
+                    self.forget();
+                }
+                Err(failure)
+            }
         }
+    }
+
+    /// Starts a worker; by a new fork server if there is none, or the one that was is gone.
+    fn start(&self, task: &Task, file: &File) -> io::Result<Worker> {
+        Worker::start(&*self.fork_server()?, task, file).or_else(|_| {
+            self.forget();
+            Worker::start(&*self.fork_server()?, task, file)
+        })
+    }
+
+    fn fork_server(&self) -> io::Result<Arc<OwnedFd>> {
+        let mut server = self
+            .fork_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = &*server {
+            return Ok(server.clone());
+        }
+        let started = Arc::new(start_fork_server()?);
+        *server = Some(started.clone());
+        Ok(started)
+    }
+
+    /// The workers that there are go on.
+    fn forget(&self) {
+        *self
+            .fork_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-impl Drop for Leash {
-    fn drop(&mut self) {
-        // Where no runtime is left, the service ends, and a worker ends with the service.
-        if let (Some(mut worker), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(async move { worker.kill().await });
-        }
-    }
-}
-
-/// Has a worker decode `file`, which error messages call `name`. `command` runs in place of this
-/// program if it is not empty. Dropping the future kills the worker.
-pub(crate) async fn decode(
-    command: &[String],
-    task: &Task,
-    file: &File,
-    name: &str,
-    max_result: u64,
-) -> Result<Decoded, Failure> {
-    let mut worker = command_line(command, task)?
-        .stdin(read_only(file)?)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
+/// The socket that a new fork server takes tasks by.
+fn start_fork_server() -> io::Result<OwnedFd> {
+    let kind = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, kind.0, kind.1, None)?;
+    // This very program, even if another one lies in its place by now. No variable of the service,
+    // which may hold secrets, is the workers' business. Threads' own heaps would count against the
+    // limit of memory though they stay empty. What a terminal interrupts is the service alone.
+    let mut process = Command::new("/proc/self/exe")
+        .arg(FORK_SERVER)
+        .env_clear()
+        .env("MALLOC_ARENA_MAX", "2")
+        .stdin(theirs)
+        .stdout(Stdio::null())
+        .process_group(0)
         .spawn()?;
-    let (stdout, stderr) = (worker.stdout.take(), worker.stderr.take());
-    let mut leash = Leash(Some(worker));
-    let work = async {
-        let (out, complaint) = tokio::join!(read(stdout, max_result), complaints(stderr));
-        let (out, complaint) = (out?, complaint?);
-        if out.len() as u64 == max_result {
-            return Ok((None, out, complaint));
-        }
-        Ok::<_, io::Error>((leash.wait().await?, out, complaint))
-    };
-    let limit = crate::settings::seconds(task.wall_s);
-    let ended = tokio::time::timeout(limit, work).await;
-    leash.end().await?;
-    let Ok(ended) = ended else {
-        return Err(Failure::TooCostly(format!("{} s", task.wall_s)));
-    };
-    let (status, out, complaint) = ended?;
-    if !complaint.is_empty() {
-        tracing::debug!(worker = %String::from_utf8_lossy(&complaint).trim_end());
-    }
-    match status {
-        None => Err(Failure::TooCostly(format!("{max_result} bytes of result"))),
-        Some(status) if status.success() => parse(out, name).await,
-        Some(status) => Err(failed(status, task)),
-    }
+    tokio::spawn(async move { process.wait().await });
+    Ok(ours)
 }
 
-fn command_line(command: &[String], task: &Task) -> io::Result<Command> {
-    let mut line = match command.split_first() {
-        Some((program, arguments)) => {
-            let mut line = Command::new(program);
-            line.args(arguments);
-            line
+impl Worker {
+    fn start(server: &OwnedFd, task: &Task, file: &File) -> io::Result<Worker> {
+        let input = read_only(file)?;
+        let (output, its_output) = io::pipe()?;
+        let (complaints, its_complaints) = io::pipe()?;
+        let (line, its_line) = UnixStream::pair()?;
+        let its_line = its_line.into_std()?;
+        let files = [
+            input.as_fd(),
+            its_output.as_fd(),
+            its_complaints.as_fd(),
+            its_line.as_fd(),
+        ];
+        passing::send(server, &serde_json::to_vec(task)?, &files)?;
+        Ok(Worker {
+            output: Receiver::from_owned_fd(output.into())?,
+            complaints: Receiver::from_owned_fd(complaints.into())?,
+            line,
+        })
+    }
+
+    /// How the worker ended, and what it wrote; `None` if that is `limit` bytes or more.
+    async fn result(&mut self, limit: u64) -> io::Result<Option<(ExitStatus, Vec<u8>)>> {
+        let Worker {
+            output,
+            complaints,
+            line,
+        } = self;
+        let (out, complaint) = tokio::join!(read(output, limit), read_complaints(complaints));
+        let (out, complaint) = (out?, complaint?);
+        if !complaint.is_empty() {
+            tracing::debug!(worker = %String::from_utf8_lossy(&complaint).trim_end());
         }
-        None => Command::new(std::env::current_exe()?),
-    };
-    // No variable of the service, which may hold secrets, is the worker's business. Threads'
-    // own heaps would count against the limit of memory though they stay empty.
-    line.env_clear().env("MALLOC_ARENA_MAX", "2");
-    line.arg(WORKER).arg(serde_json::to_string(task)?);
-    Ok(line)
+        if out.len() as u64 == limit {
+            return Ok(None);
+        }
+        let mut status = [0; 4];
+        line.read_exact(&mut status).await?;
+        let status = ExitStatus::from_raw(i32::from_ne_bytes(status));
+        Ok(Some((status, out)))
+    }
+
+    /// Ends the worker, if it has not ended.
+    async fn end(mut self) -> io::Result<()> {
+        // Whoever is gone cannot be told to go.
+        let _ = self.line.shutdown().await;
+        self.line.read_to_end(&mut Vec::new()).await.map(drop)
+    }
 }
 
 /// The same file with a position of its own, for reading only.
@@ -134,25 +201,17 @@ pub(crate) fn read_only(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-async fn read(from: Option<impl AsyncRead + Unpin>, limit: u64) -> io::Result<Vec<u8>> {
+async fn read(from: &mut Receiver, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Some(from) = from {
-        from.take(limit).read_to_end(&mut bytes).await?;
-    }
+    from.take(limit).read_to_end(&mut bytes).await?;
     Ok(bytes)
 }
 
 /// The first of what a worker complains of. The rest is thrown away, not refused: whoever
 /// complains at length may still do its work.
-async fn complaints(from: Option<ChildStderr>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(mut from) = from {
-        (&mut from)
-            .take(MAX_COMPLAINT)
-            .read_to_end(&mut bytes)
-            .await?;
-        tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
-    }
+async fn read_complaints(from: &mut Receiver) -> io::Result<Vec<u8>> {
+    let bytes = read(from, MAX_COMPLAINT).await?;
+    tokio::io::copy(from, &mut tokio::io::sink()).await?;
     Ok(bytes)
 }
 

@@ -7,7 +7,6 @@ use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -53,15 +52,6 @@ async fn draining_has_an_end() {
     assert!(call.await.unwrap().is_err());
 }
 
-/// A connection in at most two attempts: the kernel drops those whose handshake is under way when
-/// a socket closes (see `door`). What was accepted must be served.
-async fn connect(endpoint: &Endpoint) -> Client {
-    match Client::connect(endpoint.clone(), None).await {
-        Ok(client) => client,
-        Err(_) => Client::connect(endpoint.clone(), None).await.unwrap(),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_successor_takes_over_under_load() {
     let mut server = Server::start(&[]);
@@ -74,7 +64,7 @@ async fn a_successor_takes_over_under_load() {
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     // A connection each, so that connections are opened all the time.
-                    let mut client = connect(&endpoint).await;
+                    let mut client = Client::connect(endpoint.clone(), None).await.unwrap();
                     assert_eq!(client.list("").await.unwrap().len(), 3);
                     done.fetch_add(1, Ordering::Relaxed);
                 }

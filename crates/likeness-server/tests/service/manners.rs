@@ -142,9 +142,16 @@ async fn the_side_port_tells_numbers() {
             "{want} in {metrics}"
         );
     }
+    let probe = || {
+        let mut probe = Command::new(PROGRAM);
+        probe.args(["--probe", "--admin-listen", &admin]);
+        probe.status().unwrap().success()
+    };
+    assert!(probe());
     // A library that is gone cannot be matched against.
     std::fs::remove_dir_all(server.directory.path().join("other")).unwrap();
     assert!(get(&admin, "/readyz").starts_with("HTTP/1.1 503"));
+    assert!(!probe());
 }
 
 #[test]

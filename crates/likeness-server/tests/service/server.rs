@@ -109,16 +109,26 @@ impl Server {
         std::fs::read_dir(spool).unwrap().count()
     }
 
-    /// Processes that this server has started and that have not ended.
+    /// Workers that decode now: children of the server's children, the fork servers.
     pub(crate) fn workers(&self) -> usize {
-        let id = self.child.id();
-        let children = format!("/proc/{id}/task");
-        let tasks = std::fs::read_dir(children).unwrap();
-        tasks
-            .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")))
-            .map(|list| list.unwrap_or_default().split_whitespace().count())
-            .sum()
+        let fork_servers = children(self.child.id());
+        fork_servers.into_iter().map(|id| children(id).len()).sum()
     }
+}
+
+/// Processes that a process has started and not waited for yet.
+fn children(id: u32) -> Vec<u32> {
+    // It may have ended.
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task"));
+    let lists = tasks.into_iter().flatten().map(|task| {
+        let list = std::fs::read_to_string(task.unwrap().path().join("children"));
+        list.unwrap_or_default()
+    });
+    let ids = lists.flat_map(|list| {
+        let ids = list.split_whitespace().map(|id| id.parse().unwrap());
+        ids.collect::<Vec<_>>()
+    });
+    ids.collect()
 }
 
 impl Drop for Server {
