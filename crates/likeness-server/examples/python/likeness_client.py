@@ -41,83 +41,94 @@ def generate(proto):
     return argparse.Namespace(**modules)
 
 
-def chunks(file):
-    while chunk := file.read(CHUNK):
-        yield chunk
-
-
 def upload(message, options, file):
     """The messages of an upload: options first, then the file's bytes."""
     yield message(options=options)
-    for chunk in chunks(file):
+    while chunk := file.read(CHUNK):
         yield message(chunk=chunk)
 
 
 def connect(args):
     if args.ca is None:
         return grpc.insecure_channel(args.server)
-    read = lambda path: path.read_bytes() if path else None
-    credentials = grpc.ssl_channel_credentials(
-        read(args.ca), read(args.key), read(args.certificate)
-    )
+    files = [args.ca, args.key, args.certificate]
+    credentials = grpc.ssl_channel_credentials(*(f.read_bytes() if f else None for f in files))
     return grpc.secure_channel(args.server, credentials)
 
 
-def run(args, types):
-    matching, references = types.match_service_pb2, types.reference_service_pb2
-    channel = connect(args)
-    match_service = types.match_service_pb2_grpc.MatchServiceStub(channel)
-    reference_service = types.reference_service_pb2_grpc.ReferenceServiceStub(channel)
-    token = os.environ.get("LIKENESS_TOKEN")
-    call = {"timeout": args.timeout}
-    if token:
-        call["metadata"] = [("authorization", f"Bearer {token}")]
+class Client:
+    """Calls the service; every command yields its answers."""
 
-    if args.command == "match":
-        for path in args.files:
-            options = matching.MatchOptions(library=args.library, query=str(path))
+    def __init__(self, args, types):
+        self.args = args
+        self.matching, self.references = types.match_service_pb2, types.reference_service_pb2
+        channel = connect(args)
+        self.match_service = types.match_service_pb2_grpc.MatchServiceStub(channel)
+        self.reference_service = types.reference_service_pb2_grpc.ReferenceServiceStub(channel)
+        token = os.environ.get("LIKENESS_TOKEN")
+        # With every call.
+        self.metadata = [("authorization", f"Bearer {token}")] if token else []
+        self.call = {"timeout": args.timeout, "metadata": self.metadata}
+
+    def options(self, path):
+        return self.matching.MatchOptions(library=self.args.library, query=str(path))
+
+    def match(self):
+        for path in self.args.files:
             with path.open("rb") as file:
-                messages = upload(matching.MatchRequest, options, file)
-                yield match_service.Match(messages, **call).report
-    elif args.command == "match-fingerprint":
-        for path in args.files:
-            options = matching.MatchOptions(library=args.library, query=str(path))
-            request = matching.MatchFingerprintRequest(
-                options=options, fingerprint=path.read_bytes()
+                messages = upload(self.matching.MatchRequest, self.options(path), file)
+                yield self.match_service.Match(messages, **self.call).report
+
+    def match_fingerprint(self):
+        for path in self.args.files:
+            request = self.matching.MatchFingerprintRequest(
+                options=self.options(path), fingerprint=path.read_bytes()
             )
-            yield match_service.MatchFingerprint(request, **call).report
-    elif args.command == "live":
-        options = matching.LiveOptions(options=matching.MatchOptions(library=args.library))
-        if args.rate:
-            options.pcm.sample_rate = args.rate
-            options.pcm.channels = args.channels
-            options.pcm.sample_format = matching.SAMPLE_FORMAT_S16
+            yield self.match_service.MatchFingerprint(request, **self.call).report
+
+    def live(self):
+        options = self.matching.LiveOptions(options=self.options("standard input"))
+        if self.args.rate:
+            options.pcm.sample_rate = self.args.rate
+            options.pcm.channels = self.args.channels
+            options.pcm.sample_format = self.matching.SAMPLE_FORMAT_S16
         else:
             options.encoded.SetInParent()
-        call.pop("timeout")
-        # Small reads, so that a pipe is sent on as it is filled.
-        live = iter(lambda: sys.stdin.buffer.read1(16 * 1024), b"")
-        messages = (matching.MatchLiveRequest(chunk=chunk) for chunk in live)
-        first = matching.MatchLiveRequest(options=options)
-        yield from match_service.MatchLive((m for s in ([first], messages) for m in s), **call)
-    elif args.command == "add":
-        for path in args.files:
-            options = references.AddOptions(library=args.library, identifier=path.name)
+
+        def messages():
+            yield self.matching.MatchLiveRequest(options=options)
+            # Small reads, so that a pipe is sent on as it is filled.
+            while chunk := sys.stdin.buffer.read1(16 * 1024):
+                yield self.matching.MatchLiveRequest(chunk=chunk)
+
+        # No deadline: a stream may play for days.
+        yield from self.match_service.MatchLive(messages(), metadata=self.metadata)
+
+    def add(self):
+        for path in self.args.files:
+            options = self.references.AddOptions(library=self.args.library, identifier=path.name)
             with path.open("rb") as file:
-                yield reference_service.Add(upload(references.AddRequest, options, file), **call)
-    elif args.command == "list":
-        request = references.ListRequest(library=args.library)
+                messages = upload(self.references.AddRequest, options, file)
+                yield self.reference_service.Add(messages, **self.call)
+
+    def list(self):
+        request = self.references.ListRequest(library=self.args.library)
         while True:
-            page = reference_service.List(request, **call)
+            page = self.reference_service.List(request, **self.call)
             yield from page.references
             if not page.next_page_token:
-                break
+                return
             request.page_token = page.next_page_token
-    elif args.command == "remove":
-        request = references.RemoveRequest(library=args.library, identifiers=args.identifiers)
-        yield reference_service.Remove(request, **call)
-    elif args.command == "stats":
-        yield reference_service.GetStats(references.GetStatsRequest(library=args.library), **call)
+
+    def remove(self):
+        request = self.references.RemoveRequest(
+            library=self.args.library, identifiers=self.args.identifiers
+        )
+        yield self.reference_service.Remove(request, **self.call)
+
+    def stats(self):
+        request = self.references.GetStatsRequest(library=self.args.library)
+        yield self.reference_service.GetStats(request, **self.call)
 
 
 def arguments():
@@ -144,7 +155,8 @@ def arguments():
 def main():
     args = arguments()
     try:
-        for answer in run(args, generate(args.proto)):
+        client = Client(args, generate(args.proto))
+        for answer in getattr(client, args.command.replace("-", "_"))():
             print(MessageToJson(answer, indent=None, preserving_proto_field_name=True), flush=True)
     except grpc.RpcError as error:
         sys.exit(f"{error.code().name}: {error.details()}")

@@ -1,0 +1,170 @@
+//! Live streams, as fast as they play.
+
+use crate::stage::{Server, Stage, Work, ffmpeg};
+use bytes::Bytes;
+use futures_util::Stream;
+use likeness_server::proto::live_options::Format;
+use likeness_server::proto::match_live_response::Event;
+use likeness_server::proto::{EncodedFormat, LiveOptions, Match};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+use tokio::process::Command;
+use tokio_util::io::ReaderStream;
+
+/// Seconds of each of the three parts of a stream: a stranger, the copy, another stranger.
+const PART: f64 = 20.0;
+/// How long after its start, and after its end, a copy must be told of, seconds.
+const STARTED: f64 = 8.0;
+const ENDED: f64 = 5.0;
+
+/// When a copy was told of, seconds after its start and after its end.
+struct Told {
+    started: Option<f64>,
+    ended: Option<f64>,
+    others: usize,
+}
+
+/// Streams that show works which the library holds between parts of a work that it does not hold.
+pub(crate) async fn measure(stage: &Stage, name: &str, works: &[Work], count: usize) {
+    let Some((stranger, works)) = works.split_first() else {
+        return;
+    };
+    let server = stage.serve();
+    let mut client = server.client().await;
+    let gone = vec![stranger.identifier.clone()];
+    client.remove("", gone).await.unwrap();
+    let streams = works.iter().take(count).enumerate().map(|(n, work)| {
+        let path = stage.directory.path().join(format!("{name}{n}.ts"));
+        broadcast(&stranger.path, &work.path, &path, name == "film");
+        (path, work)
+    });
+    let streams: Vec<(PathBuf, &Work)> = streams.collect();
+    let told = streams
+        .iter()
+        .map(|(path, work)| follow(&server, path, work));
+    let told = futures_util::future::join_all(told).await;
+    println!(
+        "{name}: {} streams side by side, as fast as they play",
+        told.len()
+    );
+    for (title, times, most) in [
+        ("start", told.iter().map(|t| t.started).collect(), STARTED),
+        (
+            "end",
+            told.iter().map(|t| t.ended).collect::<Vec<_>>(),
+            ENDED,
+        ),
+    ] {
+        let mut seconds: Vec<f64> = times.iter().flatten().copied().collect();
+        seconds.sort_by(f64::total_cmp);
+        let in_time = seconds.iter().filter(|s| **s <= most).count();
+        let list: Vec<String> = seconds.iter().map(|s| format!("{s:.1}")).collect();
+        println!(
+            "  {title} told of within {most} s: {in_time} of {}; after {} s",
+            times.len(),
+            list.join(" ")
+        );
+    }
+    let others: usize = told.iter().map(|t| t.others).sum();
+    println!("  matches of other works: {others}");
+}
+
+/// A stream of three parts in MPEG-TS.
+fn broadcast(stranger: &Path, copy: &Path, to: &Path, film: bool) {
+    let encode: &[&str] = match film {
+        true => &[
+            "-vf",
+            "scale=640:360,setsar=1,fps=25",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "fast",
+            "-g",
+            "50",
+            "-c:a",
+            "aac",
+            "-ac",
+            "2",
+            "-ar",
+            "44100",
+        ],
+        false => &[
+            "-vn", "-c:a", "aac", "-b:a", "96k", "-ac", "2", "-ar", "44100",
+        ],
+    };
+    let mut all = Vec::new();
+    for (part, from, start) in [(0, stranger, "0"), (1, copy, "12"), (2, stranger, "20")] {
+        let path = to.with_extension(format!("{part}.ts"));
+        // The streams of a part begin at the time where the part before ends.
+        let offset = (f64::from(part) * PART).to_string();
+        let cut = ["-ss", start, "-t", &PART.to_string()].map(str::to_owned);
+        let cut: Vec<&str> = cut.iter().map(String::as_str).collect();
+        ffmpeg(
+            from,
+            &[&cut, encode, &["-output_ts_offset", &offset]].concat(),
+            &path,
+        );
+        all.extend(std::fs::read(&path).unwrap());
+    }
+    std::fs::write(to, all).unwrap();
+}
+
+async fn follow(server: &Server, path: &Path, work: &Work) -> Told {
+    let options = LiveOptions {
+        format: Some(Format::Encoded(EncodedFormat {})),
+        ..LiveOptions::default()
+    };
+    let began = Instant::now();
+    let mut client = server.client().await;
+    let mut events = client.match_live(options, play(path)).await.unwrap();
+    let mut told = Told {
+        started: None,
+        ended: None,
+        others: 0,
+    };
+    while let Some(event) = events.message().await.unwrap() {
+        let now = began.elapsed().as_secs_f64();
+        match event.event.unwrap() {
+            Event::Started(e) if shows(&e.r#match, work) => {
+                told.started.get_or_insert(now - PART);
+            }
+            Event::Started(_) => told.others += 1,
+            Event::Ended(e) if shows(&e.r#match, work) => {
+                told.ended = Some(now - 2.0 * PART);
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+fn shows(found: &Option<Match>, work: &Work) -> bool {
+    found
+        .as_ref()
+        .is_some_and(|found| found.reference == work.identifier)
+}
+
+/// A file's bytes, as fast as it plays.
+fn play(path: &Path) -> impl Stream<Item = Bytes> + Send + 'static {
+    let mut player = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-re", "-i"])
+        .arg(path)
+        .args([
+            "-map",
+            "0",
+            "-c",
+            "copy",
+            "-f",
+            "mpegts",
+            "-flush_packets",
+            "1",
+            "pipe:1",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = player.stdout.take().unwrap();
+    tokio::spawn(async move { player.wait().await });
+    futures_util::StreamExt::map(ReaderStream::new(stdout), |part| part.unwrap())
+}
