@@ -12,6 +12,8 @@ pub struct Limits {
     pub max_duration_s: f64,
     /// Pixels of the largest picture. Default: 8192 x 8192.
     pub max_pixels: u64,
+    /// Most frames of a film. Default: 24 hours of 240 a second.
+    pub max_frames: u64,
     /// Longest hole in the time stamps that is believed, seconds: sound is filled with silence,
     /// pictures stand still. A longer one is taken for a broken clock and closed. Default: 600.
     pub max_gap_s: f64,
@@ -25,6 +27,7 @@ impl Default for Limits {
         Limits {
             max_duration_s: 24.0 * 3600.0,
             max_pixels: 8192 * 8192,
+            max_frames: 24 * 3600 * 240,
             max_gap_s: 600.0,
             timeout: Duration::from_secs(6 * 3600),
         }
@@ -44,6 +47,14 @@ impl Limits {
         let allowed = self.max_pixels;
         let what =
             format!("a picture of {width} x {height} pixels, where {allowed} pixels are allowed");
+        Err(MediaError::limit(path, what))
+    }
+
+    pub(crate) fn check_frames(&self, path: &Path, frames: u64) -> Result<(), MediaError> {
+        if frames <= self.max_frames {
+            return Ok(());
+        }
+        let what = format!("more than the {} frames that are allowed", self.max_frames);
         Err(MediaError::limit(path, what))
     }
 

@@ -158,6 +158,7 @@ impl Decoder {
         let time = self.clock.next(stamp, successor);
         self.end = self.end.max(time + self.step);
         limits.check_duration(&source.path, self.end)?;
+        limits.check_frames(&source.path, self.frames + 1)?;
         let aspect = positive(self.held.aspect_ratio()).unwrap_or(self.stream_aspect);
         let Ok((data, width, height, stride)) = self.luma.plane(&self.held) else {
             source.corrupt += 1;

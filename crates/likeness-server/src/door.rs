@@ -8,6 +8,7 @@ use crate::handover;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use listenfd::ListenFd;
+use rustix::io::FdFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn open(address: SocketAddr, closing: &CancellationToken) -> io::Result<TcpListener> {
     if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
         listener.set_nonblocking(true)?;
+        // It comes open to whatever this process starts.
+        rustix::io::fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
         return TcpListener::from_std(listener);
     }
     if let Some(taken) = handover::take(address, closing) {

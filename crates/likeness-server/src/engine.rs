@@ -79,6 +79,7 @@ impl Engine {
             wall_s: worker.wall_s,
             media_s: worker.media_s,
             pixels: worker.pixels,
+            frames: worker.frames,
             require_sandbox: worker.require_sandbox,
         };
         let began = Instant::now();

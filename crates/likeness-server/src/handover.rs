@@ -29,13 +29,8 @@ fn name(address: SocketAddr) -> io::Result<UnixAddr> {
 /// It is offered on from here.
 pub(crate) fn take(address: SocketAddr, closing: &CancellationToken) -> Option<TcpListener> {
     let taken = ask(address).and_then(|(listener, asked)| {
-        let asked = UnixListener::from_std(asked)?;
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(answer(
-            asked,
-            listener.as_fd().try_clone_to_owned()?,
-            closing.clone(),
-        ));
+        answer_at(asked, &listener, closing)?;
         Ok(listener)
     });
     match taken {
@@ -68,12 +63,17 @@ fn ask(address: SocketAddr) -> io::Result<(std::net::TcpListener, StdUnixListene
 pub(crate) fn offer(listener: &TcpListener, closing: &CancellationToken) -> io::Result<()> {
     let asked = StdUnixListener::bind_addr(&name(listener.local_addr()?)?)?;
     asked.set_nonblocking(true)?;
+    answer_at(asked, listener, closing)
+}
+
+fn answer_at(
+    asked: StdUnixListener,
+    listener: &TcpListener,
+    closing: &CancellationToken,
+) -> io::Result<()> {
     let asked = UnixListener::from_std(asked)?;
-    tokio::spawn(answer(
-        asked,
-        listener.as_fd().try_clone_to_owned()?,
-        closing.clone(),
-    ));
+    let listener = listener.as_fd().try_clone_to_owned()?;
+    tokio::spawn(answer(asked, listener, closing.clone()));
     Ok(())
 }
 

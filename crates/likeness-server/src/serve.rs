@@ -21,9 +21,11 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::server::Router;
+use tonic::transport::{self, Certificate, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tower::layer::util::{Identity, Stack};
 use tracing_subscriber::EnvFilter;
 
 /// Longest TLS handshake.
@@ -157,7 +159,7 @@ fn tls_config(tls: &Tls) -> Result<ServerTlsConfig, ServeError> {
             source,
         })
     };
-    let identity = Identity::from_pem(read(&tls.certificate)?, read(&tls.key)?);
+    let identity = transport::Identity::from_pem(read(&tls.certificate)?, read(&tls.key)?);
     let config = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
     Ok(match &tls.client_ca {
         Some(path) => config.client_ca_root(Certificate::from_pem(read(path)?)),
@@ -172,7 +174,6 @@ async fn serve(settings: &Settings) -> Result<(), ServeError> {
     let telemetry = Arc::new(Telemetry::new());
     let draining = CancellationToken::new();
     end_on_signals(draining.clone())?;
-
     if let Some(address) = settings.admin_listen {
         let router = admin::router(telemetry.clone(), shelf.clone(), draining.clone());
         let listener =
@@ -180,34 +181,10 @@ async fn serve(settings: &Settings) -> Result<(), ServeError> {
         tracing::info!(address = %listener.local_addr()?, "metrics and health");
         tokio::spawn(axum::serve(listener, router).into_future());
     }
-    let access = Access::new(&settings.tokens)?;
-    warn_of_open_door(settings, &access);
-    let service = Service::new(settings, shelf, telemetry, draining.clone());
     let (health, health_service) = tonic_health::server::health_reporter();
     report(&health, ServingStatus::Serving).await;
-
-    let mut server = Server::builder()
-        .max_concurrent_streams(limits.streams_per_connection)
-        .http2_keepalive_interval(Some(KEEPALIVE.0))
-        .http2_keepalive_timeout(Some(KEEPALIVE.1));
-    if let Some(tls) = &settings.tls {
-        server = server.tls_config(tls_config(tls)?)?;
-    }
-    let message = limits.message_mib << 20;
-    // A chunk of the largest size comes with a few bytes around it.
-    let decoded = message + (64 << 10);
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let router = server
-        .layer(GateLayer::new(access))
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?)
-        .add_service(MatchServiceServer::new(service.clone()).max_decoding_message_size(decoded))
-        .add_service(ReferenceServiceServer::new(service).max_decoding_message_size(decoded));
+    let service = Service::new(settings, shelf, telemetry, draining.clone());
+    let router = router(settings, service)?.add_service(health_service);
 
     let address = settings.listen;
     let listener =
@@ -230,6 +207,37 @@ async fn serve(settings: &Settings) -> Result<(), ServeError> {
     }
     tracing::info!("ended");
     Ok(())
+}
+
+/// Everything that is served but health, behind the gate.
+fn router(
+    settings: &Settings,
+    service: Service,
+) -> Result<Router<Stack<GateLayer, Identity>>, ServeError> {
+    let access = Access::new(&settings.tokens)?;
+    warn_of_open_door(settings, &access);
+    let limits = &settings.limits;
+    let mut server = Server::builder()
+        .max_concurrent_streams(limits.streams_per_connection)
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1));
+    if let Some(tls) = &settings.tls {
+        server = server.tls_config(tls_config(tls)?)?;
+    }
+    // A chunk of the largest size comes with a few bytes around it.
+    let message = (limits.message_mib << 20) + (64 << 10);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let router = server
+        .layer(GateLayer::new(access))
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(MatchServiceServer::new(service.clone()).max_decoding_message_size(message))
+        .add_service(ReferenceServiceServer::new(service).max_decoding_message_size(message));
+    Ok(router)
 }
 
 fn warn_of_open_door(settings: &Settings, access: &Access) {

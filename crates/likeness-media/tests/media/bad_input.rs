@@ -326,6 +326,13 @@ fn limits_are_kept() {
     assert_eq!(with(short, &raw).1, "limit");
     assert_eq!(with(short, &sound).0, "limit");
 
+    let few_frames = Limits {
+        max_frames: 5,
+        ..default
+    };
+    assert_eq!(with(few_frames, &film).1, "limit");
+    assert_eq!(with(few_frames, &picture).1, "ok");
+
     let hurried = Limits {
         timeout: Duration::ZERO,
         ..default

@@ -1,7 +1,7 @@
 //! What the service costs and how fast it is, measured on real media:
 //!
 //! ```sh
-//! cargo build --release --bins
+//! cargo build --release -p likeness-server
 //! cargo run --release -p likeness-server --example load -- --media DIR queries
 //! cargo run --release -p likeness-server --example load -- --media DIR fingerprints
 //! cargo run --release -p likeness-server --example load -- --media DIR live

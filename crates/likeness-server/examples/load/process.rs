@@ -18,9 +18,13 @@ pub(crate) fn cpu(id: u32) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
 }
 
-fn children(id: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
-    let lists = tasks.map(|task| task.unwrap().path().join("children"));
+/// Processes that a process has started and not waited for yet; none if it has ended.
+pub(crate) fn children(id: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task"));
+    let lists = tasks
+        .into_iter()
+        .flatten()
+        .map(|task| task.unwrap().path().join("children"));
     let ids = |list: PathBuf| {
         let list = std::fs::read_to_string(list).unwrap_or_default();
         let ids = list.split_whitespace().map(|id| id.parse().unwrap());

@@ -94,7 +94,7 @@ impl Stage {
 fn beside_this() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let release = this.parent().and_then(Path::parent).unwrap();
-    release.join("likeness")
+    release.join("likeness-server")
 }
 
 fn is_one_of(path: &Path, endings: &[&str]) -> bool {
@@ -150,7 +150,7 @@ pub(crate) struct Server {
 impl Server {
     fn start(program: &Path, directory: &Path) -> Server {
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--library"])
+            .args(["--listen", "127.0.0.1:0", "--library"])
             .arg(directory.join("library"))
             .env("LIKENESS_LOG", "warn")
             .stdout(Stdio::piped())

@@ -107,7 +107,7 @@ struct Session<'a> {
     window: Window,
     tracker: Tracker,
     hop: Duration,
-    /// When the window was last looked at.
+    /// When the last look at the window ended.
     looked: Instant,
 }
 
@@ -149,11 +149,8 @@ impl<'a> Session<'a> {
 
     /// Matches what the window holds, tells of it, and shortens the window.
     async fn look(&mut self) -> Result<(), Status> {
-        self.looked = Instant::now();
-        let Some(duration) = self.match_window().await? else {
-            return Ok(());
-        };
-        if self.window.is_long(duration)
+        let duration = self.match_window().await?;
+        if let Some(duration) = duration.filter(|duration| self.window.is_long(*duration))
             && let Some(shorter) = self.window.shorter(duration)
         {
             // What lies before the cut lasts as long as the whole is longer than the rest.
@@ -165,15 +162,18 @@ impl<'a> Session<'a> {
                 self.window.replace(shorter, (duration - rest).max(0.0));
             }
         }
+        self.looked = Instant::now();
         Ok(())
     }
 
     /// Seconds of the window, if it could be decoded.
     async fn match_window(&mut self) -> Result<Option<f64>, Status> {
+        let began = Instant::now();
+        let took = || began.elapsed().as_secs_f64();
         self.window.seen();
         let (header, bytes) = self.window.file();
         let Some(fingerprint) = self.decode(&header, bytes).await? else {
-            self.window.learn(None);
+            self.window.learn(None, took());
             return Ok(None);
         };
         let duration = fingerprint.duration;
@@ -188,7 +188,7 @@ impl<'a> Session<'a> {
         {
             self.tell(start + duration, event).await?;
         }
-        self.window.learn(Some(duration));
+        self.window.learn(Some(duration), took());
         Ok(Some(duration))
     }
 

@@ -118,18 +118,19 @@ impl Window {
         self.seen = self.bytes.len();
     }
 
-    /// It was found to last so many seconds, or could not be decoded.
-    pub(super) fn learn(&mut self, duration: Option<f64>) {
-        if let Kind::Bare(_) = self.kind {
-            return;
-        }
-        self.look_after = match duration {
-            Some(duration) if duration > self.hop => {
+    /// It was found to last so many seconds, or could not be decoded, and looking at it took so
+    /// long. What takes longer than a hop must be done less often, or a stream would be followed
+    /// later and later; but nothing may leave the window unseen.
+    pub(super) fn learn(&mut self, duration: Option<f64>, took: f64) {
+        let pace = took.min(self.seconds / 2.0).max(self.hop);
+        self.look_after = match (&self.kind, duration) {
+            (Kind::Bare(wav), _) => wav.bytes(pace),
+            (_, Some(duration)) if duration > self.hop => {
                 let rate = self.bytes.len() as f64 / duration;
-                (rate * self.hop) as usize + 1
+                (rate * pace) as usize + 1
             }
-            Some(_) => self.look_after,
-            None => (2 * self.look_after).min(ENOUGH_TO_DECODE),
+            (_, Some(_)) => self.look_after,
+            (_, None) => (2 * self.look_after).min(ENOUGH_TO_DECODE),
         };
     }
 
@@ -239,6 +240,18 @@ mod tests {
         assert_eq!((window.start(), window.file().1.len()), (8.0, 16_000 * 12));
         window.push(&[0]).unwrap();
         assert_eq!(window.file().1.len(), 16_000 * 12, "half a sample waits");
+    }
+
+    #[test]
+    fn whoever_is_slow_looks_less_often() {
+        let check = |took: f64, want: f64| {
+            let mut window = pcm();
+            window.learn(Some(3.0), took);
+            assert_eq!(window.look_after, (want * 16_000.0) as usize, "{took}");
+        };
+        check(0.1, 1.5);
+        check(2.5, 2.5);
+        check(60.0, 6.0);
     }
 
     #[test]

@@ -20,14 +20,28 @@ pub fn become_worker_if_asked() -> Option<ExitCode> {
     if std::env::args().nth(1)? != FORK_SERVER {
         return None;
     }
-    let done = fork_workers().and_then(|job| job.map_or(Ok(()), work));
-    Some(match done {
-        Ok(()) => ExitCode::SUCCESS,
+    Some(match fork_workers() {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(job)) => leave(work(job)),
         Err(error) => {
-            eprintln!("decode worker: {error}");
+            eprintln!("fork server: {error}");
             ExitCode::from(2)
         }
     })
+}
+
+/// Ends a worker at once: what a hundred libraries do when a program ends is of no use to it, and
+/// would be a good part of the cost of a short file.
+fn leave(done: io::Result<()>) -> ! {
+    let status = match done {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("decode worker: {error}");
+            2
+        }
+    };
+    // SAFETY: the answer has been written, and nothing else of this process is needed.
+    unsafe { libc::_exit(status) }
 }
 
 fn work(job: Job) -> io::Result<()> {
@@ -62,6 +76,7 @@ fn fingerprint(task: &Task) -> Result<(Fingerprint, Option<String>), Fingerprint
         limits: Limits {
             max_duration_s: task.media_s,
             max_pixels: task.pixels,
+            max_frames: task.frames,
             timeout: crate::settings::seconds(task.wall_s),
             ..Limits::default()
         },

@@ -45,6 +45,8 @@ pub(crate) struct Task {
     pub(crate) media_s: f64,
     /// Largest picture.
     pub(crate) pixels: u64,
+    /// Most frames of a film.
+    pub(crate) frames: u64,
     /// Fail where the kernel cannot confine.
     pub(crate) require_sandbox: bool,
 }

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -24,7 +25,7 @@ async fn what_is_in_flight_is_finished() {
     let first = watch.message().await.unwrap().unwrap();
     assert_eq!(first.status(), ServingStatus::Serving);
     let call = tokio::spawn(async move { client.match_file(&shared("film.mp4"), query("")).await });
-    until("a worker", || server.workers() > 0).await;
+    until("a worker", || !server.workers().is_empty()).await;
     server.signal(Signal::TERM);
     let last = watch.message().await.unwrap().unwrap();
     assert_eq!(last.status(), ServingStatus::NotServing);
@@ -52,45 +53,72 @@ async fn draining_has_an_end() {
     assert!(call.await.unwrap().is_err());
 }
 
+/// Rounds of restarting; set LIKENESS_RESTARTS for more.
+const RESTARTS: usize = 3;
+/// Requests between two restarts.
+const BETWEEN: usize = 20;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_successor_takes_over_under_load() {
     let mut server = Server::start(&[]);
     let stop = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicUsize::new(0));
-    let endpoint = server.endpoint();
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (endpoint, stop, done) = (endpoint.clone(), stop.clone(), done.clone());
+    let clients: Vec<_> = (0..6)
+        .map(|n| {
+            let (endpoint, stop, done) = (server.endpoint(), stop.clone(), done.clone());
             tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    // A connection each, so that connections are opened all the time.
-                    let mut client = Client::connect(endpoint.clone(), None).await.unwrap();
-                    assert_eq!(client.list("").await.unwrap().len(), 3);
-                    done.fetch_add(1, Ordering::Relaxed);
+                match n {
+                    0..4 => list_anew(&endpoint, &stop, &done).await,
+                    _ => match_on(&endpoint, &stop, &done).await,
                 }
             })
         })
         .collect();
-    for _ in 0..3 {
+    let served_on = async || {
         let before = done.load(Ordering::Relaxed);
         until("requests are served", || {
-            done.load(Ordering::Relaxed) > before + 20
+            done.load(Ordering::Relaxed) > before + BETWEEN
         })
         .await;
+    };
+    for _ in 0..rounds("LIKENESS_RESTARTS", RESTARTS) {
+        served_on().await;
         let successor = server.successor(&[]);
         server.signal(Signal::TERM);
         assert!(server.wait().success());
         server.replace(successor);
     }
-    let before = done.load(Ordering::Relaxed);
-    until("requests are served", || {
-        done.load(Ordering::Relaxed) > before + 20
-    })
-    .await;
+    served_on().await;
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
+    println!("{} requests, none failed", done.load(Ordering::Relaxed));
+}
+
+/// Asks by a connection each, so that connections are opened all the time.
+async fn list_anew(endpoint: &Endpoint, stop: &AtomicBool, done: &AtomicUsize) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut client = Client::connect(endpoint.clone(), None).await.unwrap();
+        assert_eq!(client.list("").await.unwrap().len(), 3);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Sends files by one client, which finds the successor by itself.
+async fn match_on(endpoint: &Endpoint, stop: &AtomicBool, done: &AtomicUsize) {
+    let mut client = Client::connect(endpoint.clone(), None).await.unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        let report = client.match_file(&shared("copy.mp3"), query("")).await;
+        assert_eq!(report.unwrap().matches.len(), 1);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How often something is done: what the environment says, or `usual`.
+pub(crate) fn rounds(variable: &str, usual: usize) -> usize {
+    let told = std::env::var(variable).ok();
+    told.map_or(usual, |told| told.parse().unwrap())
 }
 
 /// Rounds of killing; set LIKENESS_KILLS for more.
@@ -106,8 +134,7 @@ async fn what_was_acknowledged_survives_kills() {
             path
         })
         .collect();
-    let kills = std::env::var("LIKENESS_KILLS").ok();
-    let kills = kills.map_or(KILLS, |kills| kills.parse().unwrap());
+    let kills = rounds("LIKENESS_KILLS", KILLS);
     let mut directory = tempfile::tempdir().unwrap();
     let mut acknowledged: Vec<usize> = Vec::new();
     let mut moment = 0x1234_5678_u32;

@@ -187,7 +187,7 @@ async fn a_copy_is_told_of_while_it_plays() {
             "two.mp3",
         );
     }
-    assert_eq!((server.spooled(), server.workers()), (0, 0));
+    assert_eq!((server.spooled(), server.workers().len()), (0, 0));
 }
 
 /// A film of 50 s that shows "film.mp4" from 15 s to 35 s.

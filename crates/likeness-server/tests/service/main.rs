@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod guard;
+mod hostile;
 mod life;
 mod limits;
 mod live;
@@ -11,5 +12,8 @@ mod manners;
 mod matching;
 #[path = "../../../likeness-cli/tests/cli/media.rs"]
 mod media;
+#[allow(dead_code)]
+#[path = "../../examples/load/process.rs"]
+mod process;
 mod references;
 mod server;

@@ -1,6 +1,7 @@
 //! A server process for one test, and the media that all tests share.
 
 use crate::media;
+use crate::process::children;
 use likeness_server::client::{Client, ClientError};
 use likeness_server::proto::{AddOptions, MatchOptions};
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,26 +110,15 @@ impl Server {
         std::fs::read_dir(spool).unwrap().count()
     }
 
-    /// Workers that decode now: children of the server's children, the fork servers.
-    pub(crate) fn workers(&self) -> usize {
-        let fork_servers = children(self.child.id());
-        fork_servers.into_iter().map(|id| children(id).len()).sum()
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
-}
 
-/// Processes that a process has started and not waited for yet.
-fn children(id: u32) -> Vec<u32> {
-    // It may have ended.
-    let tasks = std::fs::read_dir(format!("/proc/{id}/task"));
-    let lists = tasks.into_iter().flatten().map(|task| {
-        let list = std::fs::read_to_string(task.unwrap().path().join("children"));
-        list.unwrap_or_default()
-    });
-    let ids = lists.flat_map(|list| {
-        let ids = list.split_whitespace().map(|id| id.parse().unwrap());
-        ids.collect::<Vec<_>>()
-    });
-    ids.collect()
+    /// Workers that decode now: children of the server's children, the fork servers.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        let fork_servers = children(self.child.id());
+        fork_servers.into_iter().flat_map(children).collect()
+    }
 }
 
 impl Drop for Server {
