@@ -83,7 +83,8 @@ async fn main() {
     );
     match args.measurement {
         Measurement::Queries { clients, seconds } => {
-            for (name, works) in [("sound", &stage.songs), ("film", &stage.films)] {
+            let kinds = [("sound", &stage.songs), ("film", &stage.films)];
+            for (name, works) in kinds.into_iter().filter(|(_, works)| !works.is_empty()) {
                 queries::measure(&stage, name, works, clients, seconds).await;
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! The service runs its own program once more, as a fork server ([`forkserver`]): a process of one
 //! thread that has everything loaded and never reads an upload. For each file it forks a worker,
-//! which costs a millisecond where starting a program that links FFmpeg takes fifty. A worker has
+//! which costs a few milliseconds where starting a program that links FFmpeg takes fifty. A worker has
 //! the upload as standard input; it gives up what it does not need ([`confine`]), makes the
 //! fingerprint, writes an [`Answer`] and the fingerprint to standard output, and ends. One worker
 //! serves one file, so that nothing of one upload can reach another.

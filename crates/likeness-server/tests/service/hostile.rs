@@ -6,6 +6,7 @@ use crate::process::memory;
 use crate::server::{Server, query, refused, shared};
 use likeness_server::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,7 +117,7 @@ fn bad_file(n: usize, originals: &[Vec<u8>], bombs: &[Vec<u8>], random: &mut Ran
 
 /// Does to workers what the end of their file says, for as long as `go_on`.
 fn harm_workers(server: &Server, go_on: &AtomicBool) -> usize {
-    let mut harmed = 0;
+    let mut harmed = HashSet::new();
     while go_on.load(Ordering::Relaxed) {
         for worker in server.workers() {
             let signal = match end_of_input(worker).as_deref() {
@@ -126,11 +127,13 @@ fn harm_workers(server: &Server, go_on: &AtomicBool) -> usize {
             };
             let id = Pid::from_raw(worker as i32).unwrap();
             // It may have ended meanwhile.
-            harmed += usize::from(kill_process(id, signal).is_ok());
+            if kill_process(id, signal).is_ok() {
+                harmed.insert(worker);
+            }
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    harmed
+    harmed.len()
 }
 
 fn end_of_input(worker: u32) -> Option<Vec<u8>> {
