@@ -91,6 +91,9 @@ enum Command {
         /// Works of this split only.
         #[arg(long)]
         split: Split,
+        /// Queries of these kinds only.
+        #[arg(long)]
+        kind: Vec<Kind>,
         /// The manifest of works.
         #[arg(long, default_value = "datasets/corpus.tsv")]
         manifest: PathBuf,
@@ -276,6 +279,7 @@ fn main() -> Result<()> {
         }
         Command::Calibrate {
             split,
+            kind,
             manifest,
             media,
             out,
@@ -284,8 +288,10 @@ fn main() -> Result<()> {
             let works: Vec<&Work> = works.iter().filter(|work| work.split == split).collect();
             let shared = corpus::load_shared(&manifest)?;
             let out = out.join(format!("calibrate-{split:?}").to_lowercase());
-            std::fs::create_dir_all(&out)?;
-            calibrate::gather(&works, &shared, &media, &out)?;
+            print!(
+                "{}",
+                calibrate::calibrate(&works, &kind, &shared, &media, &out)?
+            );
         }
         Command::Assign { manifest } => {
             let mut works = corpus::load(&manifest)?;

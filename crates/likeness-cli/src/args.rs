@@ -122,6 +122,19 @@ pub(crate) struct Search {
     /// By what copies of sound are looked for; several separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Channel::Landmarks])]
     pub(crate) channels: Vec<Channel>,
+    /// Matches of sound that chance gives with a larger probability, for the library's size and
+    /// the query's length, are not reported.
+    #[arg(long, value_name = "P", default_value_t = 1e-6, value_parser = probability)]
+    pub(crate) max_false_positive_probability: f64,
+}
+
+/// A number between 0 and 1, both excluded.
+fn probability(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    match value > 0.0 && value < 1.0 {
+        true => Ok(value),
+        false => Err("must lie between 0 and 1".to_owned()),
+    }
 }
 
 /// How results are written.
@@ -243,5 +256,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn probabilities_lie_between_nothing_and_certainty() {
+        let check = |text: &str, want: Option<f64>| assert_eq!(probability(text).ok(), want);
+        check("1e-6", Some(1e-6));
+        check("0.5", Some(0.5));
+        for text in ["0", "1", "-1", "2", "NaN", "inf", "little", ""] {
+            check(text, None);
+        }
     }
 }

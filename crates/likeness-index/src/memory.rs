@@ -2,6 +2,7 @@
 
 use crate::run::{SPACES, space_index};
 use crate::store::{Store, StoreError};
+use likeness_core::report::Media;
 use likeness_core::{
     AudioFingerprint, Fingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint,
 };
@@ -71,6 +72,14 @@ impl Store for MemoryStore {
     fn video(&self, reference: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError> {
         let streams = self.references.get(reference.0 as usize);
         Ok(streams.and_then(|s| s.video.clone()))
+    }
+
+    fn hours(&self, media: Media) -> f64 {
+        let seconds = self.references.iter().map(|streams| match media {
+            Media::Audio => streams.audio.as_ref().map_or(0.0, |audio| audio.duration),
+            Media::Video => streams.video.as_ref().map_or(0.0, |video| video.duration),
+        });
+        seconds.sum::<f64>() / 3600.0
     }
 
     fn references(&self) -> Vec<ReferenceId> {

@@ -6,6 +6,7 @@ use crate::error::LibraryError;
 use crate::manifest::{Extractors, Manifest, manifest_path, run_path};
 use crate::run::Run;
 use crate::store::{Store, StoreError};
+use likeness_core::report::Media;
 use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
 use rayon::prelude::*;
 use std::io::ErrorKind;
@@ -21,6 +22,8 @@ pub struct Snapshot {
     library: PathBuf,
     manifest: Manifest,
     runs: Vec<Run>,
+    /// Hours of live references: of sound, of picture.
+    hours: [f64; 2],
 }
 
 impl Snapshot {
@@ -39,11 +42,14 @@ impl Snapshot {
         for _ in 0..ATTEMPTS {
             match open_runs(library, &manifest) {
                 Ok(runs) => {
-                    return Ok(Snapshot {
+                    let mut snapshot = Snapshot {
                         library: library.to_owned(),
                         manifest,
                         runs,
-                    });
+                        hours: [0.0; 2],
+                    };
+                    snapshot.hours = snapshot.count_hours();
+                    return Ok(snapshot);
                 }
                 Err(error) if is_missing(&error) => {
                     let now = Manifest::read(library)?;
@@ -77,6 +83,20 @@ impl Snapshot {
     /// A live reference.
     pub fn entry(&self, reference: ReferenceId) -> Option<&Entry> {
         self.find(reference).map(|(_, entry)| entry)
+    }
+
+    fn count_hours(&self) -> [f64; 2] {
+        let mut seconds = [0.0; 2];
+        for entry in self.entries() {
+            let there = [
+                entry.audio().analysed().is_some(),
+                entry.video().analysed().is_some(),
+            ];
+            for (sum, there) in seconds.iter_mut().zip(there) {
+                *sum += if there { entry.duration } else { 0.0 };
+            }
+        }
+        seconds.map(|seconds| seconds / 3600.0)
     }
 
     /// Bytes of all files of this state.
@@ -153,6 +173,14 @@ impl Store for Snapshot {
         match self.find(reference) {
             Some((run, entry)) => Ok(run.video(entry)?.map(Arc::new)),
             None => Ok(None),
+        }
+    }
+
+    fn hours(&self, media: Media) -> f64 {
+        let [audio, video] = self.hours;
+        match media {
+            Media::Audio => audio,
+            Media::Video => video,
         }
     }
 

@@ -1,5 +1,6 @@
 //! What matching asks of a collection of references, wherever it lives.
 
+use likeness_core::report::Media;
 use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +54,10 @@ pub trait Store: Sync {
     /// # Errors
     /// Damaged or unreadable files.
     fn video(&self, reference: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError>;
+
+    /// Hours of all live references that have this medium: the more there are, the more chance
+    /// gives.
+    fn hours(&self, media: Media) -> f64;
 
     /// All live references, ascending.
     fn references(&self) -> Vec<ReferenceId>;

@@ -10,9 +10,11 @@ pub struct Found {
     pub reference: ReferenceId,
     /// Through which medium.
     pub media: Media,
-    /// Evidence against chance, 0..=1, monotone in the log-likelihood ratio; accepted from 0.5.
+    /// Evidence against chance, 0..=1, accepted from about 0.5: for sound see
+    /// [`Chance::score`](crate::Chance::score), for pictures the logistic function of log-odds.
     pub score: f64,
-    /// The chance of a score this high without a copy, where it is calibrated.
+    /// The probability that a query without a copy gives a score this high or higher; `None` for
+    /// pictures, which are not calibrated yet.
     pub false_positive_probability: Option<f64>,
     /// The stretches, in order of query time; at least one.
     pub segments: Vec<Segment>,

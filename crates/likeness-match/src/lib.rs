@@ -5,8 +5,10 @@
 //! (verified segments).
 
 pub mod audio;
+mod chance;
 mod found;
 pub mod naming;
 pub mod video;
 
+pub use chance::{Chance, Exposure, SMALLEST_PROBABILITY, Verdict};
 pub use found::{Found, PictureContext, Surroundings};

@@ -1,14 +1,11 @@
 //! Matching of synthetic music under synthetic disguises: found, measured, and nothing else found.
 
 use likeness_audio::{AudioExtractor, postings};
-use likeness_core::{
-    AudioFingerprint, Density, PcmBlock, Posting, PostingSpace, ReferenceId, StreamState,
-    VideoFingerprint,
-};
-use likeness_index::{Store, StoreError};
+use likeness_core::{AudioFingerprint, Density, Fingerprint, PcmBlock, ReferenceId, StreamState};
+use likeness_index::MemoryStore;
 use likeness_match::Found;
 use likeness_match::audio::{AudioMatchConfig, match_audio};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 const RATE: f64 = 11_025.0;
 const WORKS: u64 = 6;
@@ -70,59 +67,27 @@ fn extract(samples: &[f32], density: Density) -> AudioFingerprint {
     }
 }
 
-struct Works {
-    references: Vec<Arc<AudioFingerprint>>,
-    postings: Vec<Posting>,
-}
-
-impl Store for Works {
-    fn postings(
-        &self,
-        _: PostingSpace,
-        terms: &[u64],
-        sink: &mut dyn FnMut(usize, Posting),
-    ) -> Result<(), StoreError> {
-        for (i, &term) in terms.iter().enumerate() {
-            let start = self.postings.partition_point(|p| p.term < term);
-            let list = self.postings[start..].iter().take_while(|p| p.term == term);
-            list.for_each(|p| sink(i, *p));
-        }
-        Ok(())
-    }
-
-    fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
-        Ok(self.references.get(reference.0 as usize).cloned())
-    }
-
-    fn video(&self, _: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError> {
-        Ok(None)
-    }
-
-    fn references(&self) -> Vec<ReferenceId> {
-        (0..self.references.len() as u32).map(ReferenceId).collect()
-    }
-}
-
-static LIBRARY: LazyLock<Works> = LazyLock::new(|| {
-    let mut works = Works {
-        references: Vec::new(),
-        postings: Vec::new(),
-    };
+static LIBRARY: LazyLock<MemoryStore> = LazyLock::new(|| {
+    let mut store = MemoryStore::default();
     for seed in 0..WORKS {
         let samples = play(&notes(seed, 60.0), 0.0, 60.0, 1.0, 0.0);
-        let fingerprint = extract(&samples, Density::Reference);
-        works
-            .postings
-            .extend(postings(&fingerprint, ReferenceId(seed as u32)));
-        works.references.push(Arc::new(fingerprint));
+        let audio = extract(&samples, Density::Reference);
+        let found = postings(&audio, ReferenceId(seed as u32));
+        let fingerprint = Fingerprint {
+            content: [seed as u8; 32],
+            duration: audio.duration,
+            density: Density::Reference,
+            audio: StreamState::Analysed(audio),
+            video: StreamState::Absent,
+        };
+        store.add(fingerprint, [found, Vec::new(), Vec::new()]);
     }
-    works.postings.sort_unstable();
-    works
+    store
 });
 
 fn find(samples: &[f32]) -> Vec<Found> {
     let query = extract(samples, Density::Query);
-    match_audio(&query, &*LIBRARY, None, &AudioMatchConfig::default())
+    match_audio(&query, &*LIBRARY, None, 1e-6, &AudioMatchConfig::default())
         .expect("memory does not fail")
 }
 

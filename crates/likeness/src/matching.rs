@@ -11,14 +11,29 @@ use likeness_match::video::{VideoMatchConfig, match_video};
 use likeness_match::{Found, naming};
 
 /// How queries are matched.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MatchOptions {
+    /// Matches of sound that chance gives with a larger probability, for the library's size and the
+    /// query's length, are not reported. Between 0 and 1, both excluded; default: 1e-6. Pictures
+    /// have a fixed threshold, [`VideoMatchConfig::threshold`].
+    pub max_false_positive_probability: f64,
     /// What is extracted from the query.
     pub extract: ExtractOptions,
     /// How sound is matched.
     pub audio: AudioMatchConfig,
     /// How pictures are matched.
     pub video: VideoMatchConfig,
+}
+
+impl Default for MatchOptions {
+    fn default() -> MatchOptions {
+        MatchOptions {
+            max_false_positive_probability: 1e-6,
+            extract: ExtractOptions::default(),
+            audio: AudioMatchConfig::default(),
+            video: VideoMatchConfig::default(),
+        }
+    }
 }
 
 /// A reference's identifier and duration in seconds.
@@ -75,12 +90,13 @@ fn find(
     chroma: &ChromaCache,
     options: &MatchOptions,
 ) -> Result<Vec<Found>, StoreError> {
+    let limit = options.max_false_positive_probability;
     let (audio, video) = rayon::join(
         || match fingerprint.audio.analysed() {
             Some(audio) => {
                 let wanted = options.audio.channels.chroma;
                 let index = wanted.then(|| chroma.get(store)).transpose()?;
-                match_audio(audio, store, index.as_deref(), &options.audio)
+                match_audio(audio, store, index.as_deref(), limit, &options.audio)
             }
             None => Ok(Vec::new()),
         },

@@ -9,15 +9,18 @@ use likeness::{
 };
 use likeness_core::report::Media;
 use likeness_core::{Density, Fingerprint, ReferenceId};
+use likeness_distort::Random;
 use likeness_match::{audio, video};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Evidence below which chance is not looked at: natural logs of likelihood ratios.
-const FLOOR: f64 = -8.0;
+/// Evidence below which chance is not looked at, natural logs of likelihood ratios: far below what
+/// matching asks for, so that the tail has something to be fitted to.
+const AUDIO_FLOOR: f64 = 4.0;
+const VIDEO_FLOOR: f64 = -8.0;
 
 /// What one work gave against all others, through one medium.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,13 +44,47 @@ pub(crate) struct Event {
     pub(crate) stretch: (f64, f64),
 }
 
-/// Compares all `works` with one another, and speech with them; writes `out`/trials.jsonl.
+/// What all queries gave, and how long each reference is.
+#[derive(Debug)]
+pub(crate) struct Negatives {
+    pub(crate) trials: Vec<Trial>,
+    /// Seconds of each reference.
+    pub(crate) lengths: BTreeMap<String, f64>,
+}
+
+impl Negatives {
+    /// The trials as a library of one reference in `count`, drawn by lot, would have given them.
+    pub(crate) fn thinned(&self, count: u64) -> Vec<Trial> {
+        let kept = |name: &str| Random::new(1, name).next_u64().is_multiple_of(count);
+        let all: f64 = self.lengths.values().sum();
+        let left: f64 = self
+            .lengths
+            .iter()
+            .filter(|(name, _)| kept(name))
+            .map(|(_, seconds)| seconds)
+            .sum();
+        let thin = |trial: &Trial| Trial {
+            hours: trial.hours * left / all,
+            events: trial
+                .events
+                .iter()
+                .filter(|event| kept(&event.reference))
+                .cloned()
+                .collect(),
+            ..trial.clone()
+        };
+        self.trials.iter().map(thin).collect()
+    }
+}
+
+/// Compares all `works`, or those of some kinds, with all others; writes `out`/trials.jsonl.
 pub(crate) fn gather(
     works: &[&Work],
+    kinds: &[Kind],
     shared: &[Shared],
     media: &Path,
     out: &Path,
-) -> Result<Vec<Trial>> {
+) -> Result<Negatives> {
     let references: Vec<&Work> = works
         .iter()
         .filter(|w| matches!(w.role, Role::Reference | Role::Negative))
@@ -57,6 +94,7 @@ pub(crate) fn gather(
     let queries: Vec<&Work> = works
         .iter()
         .filter(|w| w.kind != Kind::Photos && w.kind != Kind::Variants)
+        .filter(|w| kinds.is_empty() || kinds.contains(&w.kind))
         .copied()
         .collect();
     let bar = progress(queries.len() as u64, "comparing");
@@ -81,7 +119,13 @@ pub(crate) fn gather(
         })
         .collect::<Result<_>>()?;
     bar.finish();
-    Ok(trials.into_iter().flatten().collect())
+    Ok(Negatives {
+        trials: trials.into_iter().flatten().collect(),
+        lengths: library
+            .references()
+            .map(|reference| (reference.identifier, reference.duration))
+            .collect(),
+    })
 }
 
 fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
@@ -118,7 +162,8 @@ fn trials(
     let foreign = |id: &ReferenceId| {
         let work = ids.get(id)?;
         let same = work.same_work(query) || shared.iter().any(|pair| pair.ties(work, query));
-        (!same).then(|| work.identifier())
+        // Tracks of one album share loops, films of one manual share windows: matches, not chance.
+        (!same && work.package != query.package).then(|| work.identifier())
     };
     let hours = |media: Media| -> f64 {
         let lasting = library.references().filter(|reference| {
@@ -158,7 +203,11 @@ fn evidence(fingerprint: &Fingerprint, library: &Library) -> Result<Vec<(Media, 
     let options = MatchOptions::default();
     let mut all = Vec::new();
     if let Some(sound) = fingerprint.audio.analysed() {
-        let found = audio::examine(sound, library.store(), None, &options.audio)?;
+        let config = audio::AudioMatchConfig {
+            seed: AUDIO_FLOOR,
+            ..options.audio
+        };
+        let found = audio::examine(sound, library.store(), None, &config)?;
         let events = found.into_iter().flat_map(|(id, segments)| {
             segments
                 .into_iter()
@@ -168,7 +217,7 @@ fn evidence(fingerprint: &Fingerprint, library: &Library) -> Result<Vec<(Media, 
     }
     if let Some(picture) = fingerprint.video.analysed() {
         let config = video::VideoMatchConfig {
-            threshold: FLOOR,
+            threshold: VIDEO_FLOOR,
             ..options.video
         };
         let found = video::examine(picture, library.store(), &config)?;

@@ -56,6 +56,7 @@ pub(crate) fn compare(args: &Compare, quiet: bool) -> anyhow::Result<Outcome> {
 
 fn options(extract: ExtractOptions, search: &Search) -> MatchOptions {
     let mut options = MatchOptions {
+        max_false_positive_probability: search.max_false_positive_probability,
         extract,
         ..MatchOptions::default()
     };

@@ -28,7 +28,8 @@ impl Thinning {
     /// Takes the next analysed frame and the dense film's picture of its time, if there is one.
     /// Frames that show what the last kept one shows, a short while ago, are dropped.
     pub fn push_keyframe(&mut self, frame: &Keyframe, picture: Option<&[u8]>) {
-        if frame.slot % self.config.sparse_slots != 0 || self.repeats(frame.slot, picture) {
+        if !frame.slot.is_multiple_of(self.config.sparse_slots) || self.repeats(frame.slot, picture)
+        {
             return;
         }
         self.last = picture.map(|picture| (frame.slot, picture.to_owned()));

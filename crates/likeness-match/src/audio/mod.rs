@@ -18,6 +18,7 @@ pub use config::{AudioMatchConfig, Channels};
 pub use fit::Transform;
 pub use verify::{Agreement, Evidence, Recovery};
 
+use crate::chance::{Exposure, Verdict};
 use crate::found::Found;
 use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
@@ -45,8 +46,8 @@ pub struct Audible {
     pub evidence: Evidence,
 }
 
-/// The references that a query's sound holds: accepted ones only, best first. `chroma` is the
-/// store's index, if that channel is to be used.
+/// The references that a query's sound holds, best first: those that chance gives with a
+/// probability of at most `limit`. `chroma` is the store's index, if that channel is to be used.
 ///
 /// # Errors
 /// What the store could not read.
@@ -54,11 +55,14 @@ pub fn match_audio(
     query: &AudioFingerprint,
     store: &dyn Store,
     chroma: Option<&ChromaIndex>,
+    limit: f64,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
+    let exposure = Exposure::new(query.duration, store.hours(Media::Audio));
+    let verdict = Verdict::new(config.chance, exposure, limit);
     let mut found: Vec<Found> = examine(query, store, chroma, config)?
         .into_iter()
-        .filter_map(|(reference, segments)| found(reference, &segments, config))
+        .filter_map(|(reference, segments)| found(reference, &segments, &verdict))
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     Ok(found)
@@ -135,30 +139,25 @@ fn examine_window(
     Ok(all)
 }
 
-fn score(evidence: &Evidence, config: &AudioMatchConfig) -> f64 {
-    let total = evidence.total.max(0.0);
-    total / (total + config.threshold)
-}
-
 /// The report of a reference, if any of its segments is accepted.
-fn found(reference: ReferenceId, segments: &[Audible], config: &AudioMatchConfig) -> Option<Found> {
+fn found(reference: ReferenceId, segments: &[Audible], verdict: &Verdict) -> Option<Found> {
     let accepted = segments
         .iter()
-        .filter(|s| s.evidence.total >= config.threshold);
-    let mut segments: Vec<Segment> = accepted.map(|s| segment(s, config)).collect();
-    let score = segments.first()?.score;
+        .filter(|s| s.evidence.total >= verdict.threshold());
+    let best = accepted.clone().next()?.evidence.total;
+    let mut segments: Vec<Segment> = accepted.map(|s| segment(s, verdict)).collect();
     segments.sort_by(|a, b| a.query_start.total_cmp(&b.query_start));
     Some(Found {
         reference,
         media: Media::Audio,
-        score,
-        false_positive_probability: None,
+        score: verdict.score(best),
+        false_positive_probability: Some(verdict.probability(best)),
         segments,
         picture: None,
     })
 }
 
-fn segment(audible: &Audible, config: &AudioMatchConfig) -> Segment {
+fn segment(audible: &Audible, verdict: &Verdict) -> Segment {
     let (window, transform) = (audible.window, audible.transform);
     Segment {
         query_start: window.start,
@@ -166,7 +165,7 @@ fn segment(audible: &Audible, config: &AudioMatchConfig) -> Segment {
         reference_start: transform.to_reference(window.start).max(0.0),
         reference_end: transform.to_reference(window.end),
         speed: transform.speed,
-        score: score(&audible.evidence, config),
+        score: verdict.score(audible.evidence.total),
         pitch_semitones: Some(transform.pitch),
         mirrored: None,
         rotation_degrees: None,

@@ -36,7 +36,7 @@ pub(super) fn segments(
             start: transform.to_reference(window.start),
             end: transform.to_reference(window.end),
         };
-        evidence.total *= novelty(reference, heard);
+        evidence.total *= novelty(reference, heard) * endurance(window, config);
         segments.push(Audible {
             window,
             transform,
@@ -45,6 +45,14 @@ pub(super) fn segments(
     }
     segments.sort_by(|a, b| b.evidence.total.total_cmp(&a.evidence.total));
     segments
+}
+
+/// Share of a stretch's evidence that counts. Rhythms that agree by chance go on agreeing, so that
+/// what a longer stretch adds is not independent of what was there: beyond a window's length
+/// evidence counts as if it grew with the square root of time.
+fn endurance(stretch: Window, config: &AudioMatchConfig) -> f64 {
+    let length = stretch.end - stretch.start;
+    (config.window / length.max(config.window)).sqrt()
 }
 
 /// Share of the window that segments cover.
