@@ -1,6 +1,5 @@
 //! Times, sizes and names, as people read them.
 
-use likeness::matcher::SMALLEST_PROBABILITY;
 use likeness_core::report::{Distortion, DistortionKind};
 
 /// "1:15.4", "1:02:03.4": seconds rounded to tenths.
@@ -59,14 +58,6 @@ pub(crate) fn bytes(count: u64) -> String {
 /// "1 match", "3 matches", "1 file", "0 files".
 pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
-}
-
-/// "2e-9".
-pub(crate) fn probability(value: f64) -> String {
-    match value <= SMALLEST_PROBABILITY {
-        true => format!("below {:.0e}", SMALLEST_PROBABILITY),
-        false => format!("{value:.0e}"),
-    }
 }
 
 /// What was done to the reference, in words; "none" for a plain copy.
@@ -137,15 +128,6 @@ mod tests {
         check(123_456_789, "123 MB");
         check(999_999, "1.0 MB");
         check(5_000_000_000_000, "5.0 TB");
-    }
-
-    #[test]
-    fn probabilities_have_one_digit_and_an_end() {
-        let check = |value: f64, want: &str| assert_eq!(probability(value), want);
-        check(1.0, "1e0");
-        check(2.2e-9, "2e-9");
-        check(1e-15, "below 1e-15");
-        check(0.0, "below 1e-15");
     }
 
     #[test]

@@ -13,7 +13,7 @@ const SHORTEST_QUERY: f64 = 15.0;
 /// pair of works, so that less is not claimed.
 const SMALLEST_LIBRARY: f64 = 1.0;
 /// No smaller probability is claimed, whatever the evidence: none could ever be checked.
-pub const SMALLEST_PROBABILITY: f64 = 1e-15;
+const SMALLEST_PROBABILITY: f64 = 1e-15;
 /// The probability that has a score of one half.
 const MIDDLE: f64 = 1e-6;
 

@@ -10,5 +10,5 @@ mod found;
 pub mod naming;
 pub mod video;
 
-pub use chance::{Chance, Exposure, SMALLEST_PROBABILITY, Verdict};
+pub use chance::{Chance, Exposure, Verdict};
 pub use found::{Found, PictureContext, Surroundings};

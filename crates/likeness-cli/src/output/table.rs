@@ -12,7 +12,7 @@ const COLUMNS: [&str; 7] = [
     "in the query",
     "in the reference",
     "disguise",
-    "by chance",
+    "score",
 ];
 
 /// Holds all rows back, for the columns' widths are known only at the end.
@@ -79,9 +79,7 @@ fn first_row(found: &Match, segment: &Segment) -> [String; 7] {
     row[1].clone_from(&found.reference);
     medium.clone_into(&mut row[2]);
     row[5] = text::disguise(&found.distortions);
-    row[6] = found
-        .false_positive_probability
-        .map_or_else(String::new, text::probability);
+    row[6] = format!("{:.2}", found.score);
     row
 }
 
@@ -113,8 +111,7 @@ mod tests {
             "0:30.0 - 0:45.0",
             "1:00.0 - 1:15.8",
             "speed: plays 5.0 % faster",
-            "by chance",
-            "1e-9",
+            "0.95",
             "(nothing found)",
             "(error: unreadable)",
         ] {
