@@ -48,7 +48,7 @@ mod tests {
         };
         let mut query = Query::new("q".as_ref(), "row", None, vec![truth]);
         query.bar = Some(bar);
-        let mut scores = score(&[query], &[]);
+        let mut scores = score(&[query], &[], None);
         scores.failures.clear();
         scores
     }

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use corpus::{Kind, Split, Work};
 use make::Cast;
 use report::Results;
+use score::ndcr::LibraryHours;
 use std::path::{Path, PathBuf};
 use suite::Suite;
 
@@ -80,6 +81,12 @@ enum Command {
         truth: PathBuf,
         /// The report.
         report: PathBuf,
+        /// Hours of sound in the library that was searched; with it comes TRECVID's detection cost.
+        #[arg(long, requires = "video_hours")]
+        audio_hours: Option<f64>,
+        /// Hours of moving picture in it.
+        #[arg(long, requires = "audio_hours")]
+        video_hours: Option<f64>,
     },
     /// Writes report.md, report.csv and report.html again from a run's results.json.
     Report {
@@ -213,6 +220,10 @@ impl Setting {
         };
         let (reports, costs) =
             run::run(&cast.references, &queries, &self.media, &folder, &options)?;
+        let searched = LibraryHours {
+            audio: costs.library_audio_seconds / 3600.0,
+            video: costs.library_video_seconds / 3600.0,
+        };
         let results = Results {
             suite,
             split: self.split.map_or("all".to_owned(), |split| {
@@ -221,7 +232,7 @@ impl Setting {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: report::machine(),
             costs: Some(costs),
-            scores: score::score(&queries, &reports),
+            scores: score::score(&queries, &reports, Some(searched)),
         };
         report::write(&results, &folder)?;
         Ok(results)
@@ -270,8 +281,16 @@ fn main() -> Result<()> {
             setting.suite = "gate".to_owned();
             setting.gate()?;
         }
-        Command::Score { truth, report } => {
-            let scores = score::score(&truth::load(&truth)?, &truth::load(&report)?);
+        Command::Score {
+            truth,
+            report,
+            audio_hours,
+            video_hours,
+        } => {
+            let searched = audio_hours
+                .zip(video_hours)
+                .map(|(audio, video)| LibraryHours { audio, video });
+            let scores = score::score(&truth::load(&truth)?, &truth::load(&report)?, searched);
             println!("{}", serde_json::to_string_pretty(&scores)?);
         }
         Command::Report { folder } => {

@@ -5,6 +5,7 @@ mod html;
 use html::page;
 
 use crate::run::Costs;
+use crate::score::ndcr::RowCost;
 use crate::score::{Finding, RowScore, Scores};
 use crate::suite::Suite;
 use anyhow::{Context, Result};
@@ -60,10 +61,11 @@ fn table(scores: &Scores) -> Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// Columns of the row table: title and cell.
-pub(crate) type Column = (&'static str, fn(&RowScore) -> String);
+/// A column of a table: title and cell.
+pub(crate) type Column<Row> = (&'static str, fn(&Row) -> String);
 
-pub(crate) const COLUMNS: [Column; 15] = [
+/// The table of rows.
+pub(crate) const COLUMNS: [Column<RowScore>; 16] = [
     ("row", |r| r.row.clone()),
     ("found", |r| format!("{}/{}", r.found, r.queries)),
     ("recall", |r| percent(r.recall)),
@@ -73,6 +75,7 @@ pub(crate) const COLUMNS: [Column; 15] = [
     ("in place", |r| r.in_place.to_string()),
     ("false", |r| r.false_matches.to_string()),
     ("segment IoU", |r| decimals(r.segment_iou, 2)),
+    ("segment F1", |r| decimals(r.segment_f1, 2)),
     ("boundary s", |r| decimals(r.boundary_error, 2)),
     ("offset s", |r| decimals(r.offset_error, 3)),
     ("speed", |r| decimals(r.speed_error, 4)),
@@ -84,6 +87,21 @@ pub(crate) const COLUMNS: [Column; 15] = [
     }),
     ("named", |r| r.named_right.map(percent).unwrap_or_default()),
 ];
+
+/// The table of detection costs.
+pub(crate) const DETECTION_COLUMNS: [Column<RowCost>; 5] = [
+    ("NDCR", |r| r.row.clone()),
+    ("no false alarm: actual", |r| {
+        rate(r.ndcr.no_false_alarm.actual)
+    }),
+    ("minimal", |r| rate(r.ndcr.no_false_alarm.minimal)),
+    ("balanced: actual", |r| rate(r.ndcr.balanced.actual)),
+    ("minimal", |r| rate(r.ndcr.balanced.minimal)),
+];
+
+fn rate(cost: f64) -> String {
+    decimals(Some(cost), 3)
+}
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
@@ -129,6 +147,18 @@ pub(crate) fn markdown(results: &Results) -> String {
             row.accused,
             row.rate_high * 100.0
         );
+    }
+    if !scores.detection_costs.is_empty() {
+        let titles = DETECTION_COLUMNS.map(|(title, _)| title).join(" | ");
+        let _ = writeln!(
+            text,
+            "\n| {titles} |\n|{}",
+            "---|".repeat(DETECTION_COLUMNS.len())
+        );
+    }
+    for cost in &scores.detection_costs {
+        let cells = DETECTION_COLUMNS.map(|(_, cell)| cell(cost));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     if let Some(costs) = &results.costs {
         let _ = write!(text, "\n## Cost\n\n");

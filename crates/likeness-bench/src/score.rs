@@ -1,9 +1,12 @@
 //! Scores reports in the project's format against the truth, whoever wrote them.
 
+pub(crate) mod ndcr;
+
 use crate::stats::{median, micro_average_precision, wilson};
 use crate::truth::{Query, file_name};
 use likeness_core::report::{DistortionKind, Match, MatchReport, Media, Segment, Status};
 use likeness_distort::Truth;
+use ndcr::{LibraryHours, RowCost};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +23,9 @@ pub(crate) struct Scores {
     pub(crate) unrelated: Vec<UnrelatedScore>,
     /// Over all rows, of accepted matches only: what a threshold hides counts as not found.
     pub(crate) micro_average_precision: f64,
+    /// Detection cost of each row; empty when the size of the library is not known.
+    #[serde(default)]
+    pub(crate) detection_costs: Vec<RowCost>,
     /// Every match that should not be.
     pub(crate) false_matches: Vec<Finding>,
     /// Every copy that was not found.
@@ -49,6 +55,15 @@ pub(crate) struct RowScore {
     pub(crate) false_matches: usize,
     /// Intersection over union of the found and true stretch of the query.
     pub(crate) segment_iou: Option<f64>,
+    /// Share of the found stretch that is a copy; mean over the copies found, as the two below.
+    #[serde(default)]
+    pub(crate) segment_precision: Option<f64>,
+    /// Share of the copy that was found.
+    #[serde(default)]
+    pub(crate) segment_recall: Option<f64>,
+    /// Their harmonic mean (TRECVID's measure of localisation).
+    #[serde(default)]
+    pub(crate) segment_f1: Option<f64>,
     /// Mean distance of the stretch's two ends, seconds.
     pub(crate) boundary_error: Option<f64>,
     /// Seconds.
@@ -95,6 +110,9 @@ struct Measures {
     in_place: usize,
     found: usize,
     segment_iou: Vec<f64>,
+    segment_precision: Vec<f64>,
+    segment_recall: Vec<f64>,
+    segment_f1: Vec<f64>,
     boundary_error: Vec<f64>,
     offset_error: Vec<f64>,
     speed_error: Vec<f64>,
@@ -109,8 +127,12 @@ struct Measures {
 }
 
 /// Scores `reports` (brought together with the truth by file name) against `queries`. A query
-/// without a report counts as one in which nothing was found.
-pub(crate) fn score(queries: &[Query], reports: &[MatchReport]) -> Scores {
+/// without a report counts as one in which nothing was found. `searched` is the size of the library.
+pub(crate) fn score(
+    queries: &[Query],
+    reports: &[MatchReport],
+    searched: Option<LibraryHours>,
+) -> Scores {
     let by_name: BTreeMap<String, &MatchReport> = reports
         .iter()
         .map(|report| (file_name(Path::new(&report.query)), report))
@@ -121,6 +143,7 @@ pub(crate) fn score(queries: &[Query], reports: &[MatchReport]) -> Scores {
         rows: Vec::new(),
         unrelated: Vec::new(),
         micro_average_precision: 0.0,
+        detection_costs: searched.map_or(Vec::new(), |hours| ndcr::rows(queries, &by_name, hours)),
         false_matches: Vec::new(),
         misses: Vec::new(),
         failures: Vec::new(),
@@ -131,10 +154,7 @@ pub(crate) fn score(queries: &[Query], reports: &[MatchReport]) -> Scores {
         let report = by_name.get(&query.query).copied();
         scores.failures.extend(failure(query, report));
         let matches = report.map_or(&[][..], |report| &report.matches);
-        let wrong: Vec<&Match> = matches
-            .iter()
-            .filter(|m| !query.same_work.contains(&m.reference))
-            .collect();
+        let wrong: Vec<&Match> = wrong(query, matches).collect();
         scores
             .false_matches
             .extend(wrong.iter().map(|m| claim(query, m)));
@@ -186,6 +206,13 @@ fn row<'r, 'q>(
         rows.push((query, media, Measures::default()));
     }
     &mut rows[index].2
+}
+
+/// Matches with references that the query does not show.
+fn wrong<'m>(query: &'m Query, matches: &'m [Match]) -> impl Iterator<Item = &'m Match> {
+    matches
+        .iter()
+        .filter(|m| !query.same_work.contains(&m.reference))
 }
 
 /// The right reference's match in the truth's medium; the highest when there are several.
@@ -284,8 +311,16 @@ fn stretch(measures: &mut Measures, truth: &Truth, found: &Match) {
             reached = *end;
         }
     }
-    let union = covered + (truth.query_end - truth.query_start) - common;
-    measures.segment_iou.push(common / union.max(1e-9));
+    let shown = truth.query_end - truth.query_start;
+    let share = |part: f64, whole: f64| part / whole.max(1e-9);
+    measures
+        .segment_iou
+        .push(share(common, covered + shown - common));
+    measures.segment_precision.push(share(common, covered));
+    measures.segment_recall.push(share(common, shown));
+    measures
+        .segment_f1
+        .push(share(2.0 * common, covered + shown));
     if let Some((first, _)) = spans.first() {
         let ends = (first - truth.query_start).abs() + (reached - truth.query_end).abs();
         measures.boundary_error.push(ends / 2.0);
@@ -368,6 +403,9 @@ impl Measures {
             recall_high,
             false_matches: self.false_matches,
             segment_iou: median(&self.segment_iou),
+            segment_precision: share(&self.segment_precision),
+            segment_recall: share(&self.segment_recall),
+            segment_f1: share(&self.segment_f1),
             boundary_error: median(&self.boundary_error),
             offset_error: median(&self.offset_error),
             speed_error: median(&self.speed_error),

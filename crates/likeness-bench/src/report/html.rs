@@ -1,6 +1,6 @@
 //! One HTML page that needs nothing else: tables, curves and the misses.
 
-use super::{COLUMNS, Results, conditions, cost_lines, line, sections};
+use super::{COLUMNS, DETECTION_COLUMNS, Results, conditions, cost_lines, line, sections};
 use crate::score::{RowScore, Scores};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -22,6 +22,7 @@ pub(crate) fn page(results: &Results) -> Result<String> {
     );
     rows(&mut page, scores);
     unrelated(&mut page, scores);
+    detection(&mut page, scores);
     for (family, points) in families(scores) {
         page.push_str(&curve(&family, &points)?);
     }
@@ -67,6 +68,24 @@ fn rows(page: &mut String, scores: &Scores) {
         "</table><p>Errors are medians over the copies found. micro-AP {:.3}.",
         scores.micro_average_precision
     );
+}
+
+/// TRECVID's detection cost.
+fn detection(page: &mut String, scores: &Scores) {
+    if scores.detection_costs.is_empty() {
+        return;
+    }
+    page.push_str("<table><tr>");
+    for (title, _) in DETECTION_COLUMNS {
+        let _ = write!(page, "<th>{title}");
+    }
+    for cost in &scores.detection_costs {
+        page.push_str("<tr>");
+        for (_, cell) in DETECTION_COLUMNS {
+            let _ = write!(page, "<td>{}", escape(&cell(cost)));
+        }
+    }
+    page.push_str("</table>");
 }
 
 fn unrelated(page: &mut String, scores: &Scores) {

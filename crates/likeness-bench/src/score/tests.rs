@@ -72,7 +72,7 @@ fn report(query: &str, matches: Vec<Match>) -> MatchReport {
 
 fn scored(matches: Vec<Match>) -> Scores {
     let queries = [query("q.flac", "speed", &["a", "a again"], vec![truth()])];
-    score(&queries, &[report("somewhere/q.flac", matches)])
+    score(&queries, &[report("somewhere/q.flac", matches)], None)
 }
 
 #[test]
@@ -116,7 +116,13 @@ fn half_a_stretch_is_half_right() {
     let mut half = right("a");
     half.segments[0].query_end = 7.5;
     let scores = scored(vec![half]);
-    assert_eq!(scores.rows[0].segment_iou, Some(0.5));
+    let row = &scores.rows[0];
+    assert_eq!(row.segment_iou, Some(0.5));
+    assert_eq!(
+        (row.segment_precision, row.segment_recall),
+        (Some(1.0), Some(0.5))
+    );
+    assert_eq!(row.segment_f1, Some(2.0 / 3.0));
     assert_eq!(scores.rows[0].boundary_error, Some(3.75));
     assert_eq!(scores.rows[0].in_place, 1);
 }
@@ -135,7 +141,7 @@ fn duplicates_count_once_as_found_and_overlaps_once_as_covered() {
 fn nothing_found_and_no_report_are_misses() {
     assert_eq!(scored(Vec::new()).rows[0].found, 0);
     let queries = [query("q.flac", "speed", &["a"], vec![truth()])];
-    let scores = score(&queries, &[]);
+    let scores = score(&queries, &[], None);
     assert_eq!(scores.rows[0].found, 0);
     assert_eq!(scores.failures[0].what, "no report");
 }
@@ -161,6 +167,7 @@ fn an_accusation_of_an_unrelated_query_is_counted_once_a_query() {
             report("n.flac", vec![right("a"), right("b")]),
             report("o.flac", Vec::new()),
         ],
+        None,
     );
     assert_eq!(
         (scores.unrelated[0].queries, scores.unrelated[0].accused),
@@ -203,4 +210,36 @@ fn names_must_be_whole_and_true() {
     check(&[Rotation], &[Crop], &[Rotation, Crop], true);
     check(&[Border], &[PictureInPicture], &[PictureInPicture], true);
     check(&[Border], &[], &[PictureInPicture], false);
+}
+
+#[test]
+fn an_accusation_weighs_on_every_row_of_its_medium() {
+    let queries = [
+        query("q.flac", "speed", &["a"], vec![truth()]),
+        query("n.flac", "unrelated", &[], Vec::new()),
+    ];
+    let hours = LibraryHours {
+        audio: 60.0,
+        video: 1.0,
+    };
+    let cost = |accusation: Vec<Match>| {
+        let mut reports = [
+            report("q.flac", vec![right("a")]),
+            report("n.flac", accusation),
+        ];
+        for report in &mut reports {
+            report.duration = Some(60.0);
+        }
+        let scores = score(&queries, &reports, Some(hours));
+        scores.detection_costs[0].ndcr.balanced
+    };
+    assert_eq!(cost(Vec::new()).actual, 0.0);
+    // Two minutes against 60 hours are 2 square hours: beta is 200, a false alarm costs 100.
+    let accused = cost(vec![right("b")]);
+    assert!((accused.actual - 100.0).abs() < 1e-9, "{accused:?}");
+    // Both have the same score: no threshold keeps one and spares the other.
+    assert_eq!(accused.minimal, 1.0);
+    let mut seen = right("b");
+    seen.media = Media::Video;
+    assert_eq!(cost(vec![seen]).actual, 0.0);
 }
