@@ -33,6 +33,9 @@ pub(crate) struct Work {
     pub(crate) sha256: String,
     pub(crate) split: Split,
     pub(crate) role: Role,
+    /// Where a work of one's own lies; `None` for one of the corpus.
+    #[serde(skip)]
+    pub(crate) own: Option<PathBuf>,
 }
 
 /// What a file is.
@@ -100,9 +103,12 @@ impl Work {
         format!("{}/{}/{}", self.kind.name(), self.package, self.file)
     }
 
-    /// Where it lies under the media directory.
-    pub(crate) fn path(&self, media: &Path) -> PathBuf {
-        media.join(self.identifier())
+    /// Where it lies; works of the corpus under `corpus`.
+    pub(crate) fn path(&self, corpus: &Path) -> PathBuf {
+        match &self.own {
+            Some(path) => path.clone(),
+            None => corpus.join(self.identifier()),
+        }
     }
 
     /// Whether both are the same work.

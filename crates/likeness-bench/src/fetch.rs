@@ -322,7 +322,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Lower-case hexadecimal SHA-256 of a file.
-fn sha256(path: &Path) -> Result<String> {
+pub(crate) fn sha256(path: &Path) -> Result<String> {
     let what = || format!("reading {}", path.display());
     let mut file = fs::File::open(path).with_context(what)?;
     let mut hash = Sha256::new();
@@ -368,6 +368,7 @@ mod tests {
             sha256: sha256(&path).expect("hashed"),
             split: Split::Dev,
             role: Role::Reference,
+            own: None,
         }
     }
 

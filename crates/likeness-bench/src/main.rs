@@ -1,10 +1,13 @@
 //! The benchmark harness: corpus, distortions, matching, metrics, report.
 
 mod calibrate;
+mod cast;
 mod corpus;
+mod decode;
 mod fetch;
 mod gate;
 mod make;
+mod own;
 mod report;
 mod run;
 mod score;
@@ -13,9 +16,9 @@ mod suite;
 mod truth;
 
 use anyhow::{Context, Result, ensure};
+use cast::Cast;
 use clap::{Args, Parser, Subcommand};
-use corpus::{Kind, Split, Work};
-use make::Cast;
+use corpus::{Kind, Role, Split, Work};
 use report::Results;
 use score::ndcr::LibraryHours;
 use std::path::{Path, PathBuf};
@@ -53,7 +56,7 @@ enum Command {
         manifest: PathBuf,
         /// Where the files go.
         #[arg(long, default_value = "datasets/media")]
-        media: PathBuf,
+        corpus: PathBuf,
     },
     /// Makes a suite's queries and their truth.
     Make(Setting),
@@ -106,7 +109,7 @@ enum Command {
         manifest: PathBuf,
         /// Where their files are.
         #[arg(long, default_value = "datasets/media")]
-        media: PathBuf,
+        corpus: PathBuf,
         /// Where results go.
         #[arg(long, default_value = "bench-out")]
         out: PathBuf,
@@ -136,7 +139,11 @@ struct Setting {
     manifest: PathBuf,
     /// Where their files are.
     #[arg(long, default_value = "datasets/media")]
-    media: PathBuf,
+    corpus: PathBuf,
+    /// One's own folder of music and videos instead of the corpus. Two of three works, by lot, become
+    /// references, the others have nothing to find. Voices and photos still come from the corpus.
+    #[arg(long, conflicts_with = "split")]
+    media: Option<PathBuf>,
     /// Where results go.
     #[arg(long, default_value = "bench-out")]
     out: PathBuf,
@@ -148,26 +155,30 @@ struct Setting {
 impl Setting {
     /// The suite's own folder.
     fn folder(&self, suite: &Suite) -> PathBuf {
-        match self.split {
-            None => self.out.join(&suite.name),
-            Some(split) => self
-                .out
-                .join(format!("{}-{split:?}", suite.name).to_lowercase()),
-        }
+        let own = if self.media.is_some() { "-own" } else { "" };
+        let split = self
+            .split
+            .map_or(String::new(), |split| format!("-{split:?}"));
+        self.out
+            .join(format!("{}{own}{}", suite.name, split.to_lowercase()))
     }
 }
 
 impl Setting {
     fn cast<'a>(&self, works: &'a [Work], suite: &Suite) -> Result<Cast<'a>> {
         let shared = corpus::load_shared(&self.manifest)?;
-        Cast::draw(works, shared, suite, self.split, &self.media)
+        Cast::draw(works, shared, suite, self.split, &self.corpus)
     }
 
     /// The suite, its works and its folder.
     fn prepare(&self) -> Result<(Suite, Vec<Work>, PathBuf)> {
         let mut suite = Suite::load(&self.suite)?;
         suite.queries = self.queries.unwrap_or(suite.queries);
-        let works = corpus::load(&self.manifest)?;
+        let mut works = corpus::load(&self.manifest)?;
+        if let Some(own) = &self.media {
+            works.retain(|work| work.role == Role::Background);
+            works.extend(own::works(own)?);
+        }
         let folder = self.folder(&suite);
         Ok((suite, works, folder))
     }
@@ -175,7 +186,7 @@ impl Setting {
     fn make(&self) -> Result<()> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
-        let queries = make::make(&suite, &cast, &self.media, &folder)?;
+        let queries = make::make(&suite, &cast, &self.corpus, &folder)?;
         eprintln!("{} queries in {}", queries.len(), folder.display());
         Ok(())
     }
@@ -190,7 +201,7 @@ impl Setting {
             .filter(|work| suite.uses(&work.package))
             .filter(|work| matches!(work.kind, Kind::Music | Kind::Video))
             .collect();
-        fetch_all(&wanted, &self.media, usize::MAX)?;
+        fetch_all(&wanted, &self.corpus, usize::MAX)?;
         self.make()?;
         let results = self.run(false, &[])?;
         print!("{}", report::markdown(&results));
@@ -210,7 +221,7 @@ impl Setting {
         let mut queries = if truth.is_file() {
             truth::load(&truth)?
         } else {
-            make::make(&suite, &cast, &self.media, &folder)?
+            make::make(&suite, &cast, &self.corpus, &folder)?
         };
         let wanted = |row: &str| only.is_empty() || only.iter().any(|part| row.contains(part));
         queries.retain(|query| wanted(&query.row));
@@ -219,7 +230,7 @@ impl Setting {
             reuse,
         };
         let (reports, costs) =
-            run::run(&cast.references, &queries, &self.media, &folder, &options)?;
+            run::run(&cast.references, &queries, &self.corpus, &folder, &options)?;
         let searched = LibraryHours {
             audio: costs.library_audio_seconds / 3600.0,
             video: costs.library_video_seconds / 3600.0,
@@ -255,7 +266,7 @@ fn main() -> Result<()> {
             suite,
             limit,
             manifest,
-            media,
+            corpus,
         } => {
             let works = corpus::load(&manifest)?;
             let suite = suite.map(|name| Suite::load(&name)).transpose()?;
@@ -266,7 +277,7 @@ fn main() -> Result<()> {
                 .filter(|work| kind.is_empty() || kind.contains(&work.kind))
                 .filter(|work| package.is_empty() || package.contains(&work.package))
                 .collect();
-            fetch_all(&wanted, &media, limit)?;
+            fetch_all(&wanted, &corpus, limit)?;
         }
         Command::Make(setting) => setting.make()?,
         Command::Run {
@@ -300,7 +311,7 @@ fn main() -> Result<()> {
             split,
             kind,
             manifest,
-            media,
+            corpus,
             out,
         } => {
             let works = corpus::load(&manifest)?;
@@ -309,7 +320,7 @@ fn main() -> Result<()> {
             let out = out.join(format!("calibrate-{split:?}").to_lowercase());
             print!(
                 "{}",
-                calibrate::calibrate(&works, &kind, &shared, &media, &out)?
+                calibrate::calibrate(&works, &kind, &shared, &corpus, &out)?
             );
         }
         Command::Assign { manifest } => {

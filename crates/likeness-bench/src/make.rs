@@ -1,7 +1,8 @@
 //! `make`: a suite becomes queries and their truth.
 
-use crate::corpus::{Kind, Role, Shared, Split, Work};
-use crate::suite::{Amount, Row, Suite};
+use crate::cast::Cast;
+use crate::corpus::{Kind, Work};
+use crate::suite::{Row, Suite};
 use crate::truth::{Query, save};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,125 +10,18 @@ use likeness_distort::{
     DistortError, Generated, Job, Materials, Random, Recipe, render, render_generated,
 };
 use rayon::prelude::*;
+use std::fs;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Tries with other works before a row is given up: some are silent or hold no stereo.
 const TRIES: usize = 8;
-/// The shortest work that is used, seconds.
-const SHORTEST: f64 = 8.0;
 /// Excerpts begin within this many seconds: a source is decoded from its beginning.
 const LATEST_START: f64 = 400.0;
 
-/// The works a suite uses.
-pub(crate) struct Cast<'a> {
-    pub(crate) references: Vec<&'a Work>,
-    negatives: Vec<&'a Work>,
-    voices: Vec<&'a Work>,
-    photos: Vec<&'a Work>,
-    /// Pairs of works that share material.
-    shared: Vec<Shared>,
-}
-
-impl<'a> Cast<'a> {
-    /// Draws the works: those on disk, of `split` or of all, up to the suite's amounts.
-    pub(crate) fn draw(
-        works: &'a [Work],
-        shared: Vec<Shared>,
-        suite: &Suite,
-        split: Option<Split>,
-        media: &Path,
-    ) -> Result<Cast<'a>> {
-        let mut present: Vec<&Work> = works
-            .iter()
-            .filter(|work| split.is_none_or(|split| work.split == split))
-            .filter(|work| suite.uses(&work.package))
-            .filter(|work| work.path(media).is_file())
-            .collect();
-        Random::new(suite.seed, "cast").shuffle(&mut present);
-        let take = |role: Role, amount: &Amount| {
-            let mut taken = Vec::new();
-            for (kind, most) in [(Kind::Music, amount.music), (Kind::Video, amount.video)] {
-                let fits = |work: &&&Work| {
-                    work.kind == kind
-                        && work.role == role
-                        && work.bytes <= amount.max_bytes
-                        && (SHORTEST..=amount.max_seconds).contains(&work.duration_s.unwrap_or(0.0))
-                };
-                taken.extend(present.iter().filter(fits).take(most).copied());
-            }
-            taken
-        };
-        let background = |kind: Kind| {
-            let fits = |work: &&&Work| work.kind == kind && work.role == Role::Background;
-            present.iter().filter(fits).copied().collect::<Vec<_>>()
-        };
-        let cast = Cast {
-            references: take(Role::Reference, &suite.references),
-            negatives: take(Role::Negative, &suite.negatives),
-            voices: background(Kind::Speech),
-            photos: background(Kind::Photos),
-            shared,
-        };
-        ensure!(
-            !cast.references.is_empty(),
-            "no reference of the corpus is under {}: run `likeness-bench fetch`",
-            media.display()
-        );
-        Ok(cast)
-    }
-
-    /// The references that may rightly be found in a query that shows `source`.
-    fn same_work(&self, source: &Work) -> Vec<String> {
-        let ties = |work: &Work| self.shared.iter().any(|pair| pair.ties(work, source));
-        let same = |work: &&&Work| work.same_work(source) || ties(work);
-        self.references
-            .iter()
-            .filter(same)
-            .map(|work| work.identifier())
-            .collect()
-    }
-
-    fn materials(&self, media: &Path, random: &mut Random) -> OwnedMaterials {
-        let mut pick = |from: &[&Work]| {
-            let chosen = from.get(random.index(from.len()))?;
-            Some(chosen.path(media))
-        };
-        let of = |kind: Kind| -> Vec<&Work> {
-            self.negatives
-                .iter()
-                .filter(|w| w.kind == kind)
-                .copied()
-                .collect()
-        };
-        let (music, video) = (of(Kind::Music), of(Kind::Video));
-        OwnedMaterials {
-            voice: pick(&self.voices),
-            music: pick(&music),
-            photo: pick(&self.photos),
-            video: pick(&video),
-        }
-    }
-}
-
-struct OwnedMaterials {
-    voice: Option<PathBuf>,
-    music: Option<PathBuf>,
-    photo: Option<PathBuf>,
-    video: Option<PathBuf>,
-}
-
-impl OwnedMaterials {
-    fn borrow(&self) -> Materials<'_> {
-        Materials {
-            voice: self.voice.as_deref(),
-            music: self.music.as_deref(),
-            photo: self.photo.as_deref(),
-            video: self.video.as_deref(),
-        }
-    }
-}
+/// The row of copies that other people made.
+const VARIANTS: &str = "copies by other people";
 
 /// A query to be made.
 enum Plan<'a> {
@@ -136,6 +30,8 @@ enum Plan<'a> {
         row: &'a Row,
         sources: Vec<&'a Work>,
     },
+    /// A copy that somebody else made, whole and as it is.
+    Variant(&'a Work),
     /// Somebody else's work as it is.
     Unrelated(&'a Work),
     /// A drawn picture.
@@ -145,7 +41,7 @@ enum Plan<'a> {
 /// Makes all queries of `suite` under `out`/queries and writes `out`/truth.jsonl.
 pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> Result<Vec<Query>> {
     let folder = out.join("queries");
-    std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let plans = plan(suite, cast, media);
     let bar = progress(plans.len() as u64, "making queries");
     let made: Vec<Result<Option<Query>>> = plans
@@ -181,7 +77,7 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
 fn list_references(cast: &Cast<'_>, out: &Path) -> Result<()> {
     let identifiers = cast.references.iter().map(|work| work.identifier() + "\n");
     let path = out.join("references.txt");
-    std::fs::write(&path, identifiers.collect::<String>())
+    fs::write(&path, identifiers.collect::<String>())
         .with_context(|| format!("writing {}", path.display()))
 }
 
@@ -240,6 +136,9 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
             .filter(|w| w.kind == kind)
             .copied()
             .collect();
+        if pool.is_empty() {
+            eprintln!("{}: left out: no reference of this kind", row.name);
+        }
         for query in 0..suite.queries.min(pool.len() * 4) {
             // Rows walk on through the works, so that a suite touches as many as it can.
             let first = index * suite.queries + query;
@@ -254,6 +153,9 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
                 Plan::Copy { row, sources },
             ));
         }
+    }
+    for (index, work) in cast.variants.iter().enumerate() {
+        plans.push((format!("variant-{index:02}"), Plan::Variant(work)));
     }
     for (index, work) in cast.negatives.iter().enumerate() {
         let name = format!("unrelated-{}-{index:03}", work.kind.name());
@@ -317,11 +219,26 @@ fn one(
                         return Ok(Some(query));
                     }
                     Err(DistortError::Empty { .. }) => {}
+                    Err(error @ DistortError::NoMaterial(_)) => {
+                        // A small folder of one's own may hold nothing to mix in.
+                        eprintln!("{name}: left out: {error}");
+                        return Ok(None);
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
             eprintln!("{name}: none of {} works will do", sources.len());
             Ok(None)
+        }
+        Plan::Variant(work) => {
+            let path = work.path(media);
+            let extension = path.extension().unwrap_or_default();
+            let file = folder.join(name).with_extension(extension);
+            fs::copy(&path, &file).with_context(|| format!("copying {}", path.display()))?;
+            let mut query = Query::new(&file, VARIANTS, Some(work), Vec::new());
+            query.same_work = cast.same_work(work);
+            query.variant = true;
+            Ok(Some(query))
         }
         Plan::Unrelated(work) => {
             let recipe = Recipe {

@@ -6,9 +6,10 @@ use html::page;
 
 use crate::run::Costs;
 use crate::score::ndcr::RowCost;
-use crate::score::{Finding, RowScore, Scores};
+use crate::score::{ClassScore, Finding, RowScore, Scores, VariantScore};
 use crate::suite::Suite;
 use anyhow::{Context, Result};
+use likeness_core::report::Media;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -148,6 +149,10 @@ pub(crate) fn markdown(results: &Results) -> String {
             row.rate_high * 100.0
         );
     }
+    let _ = writeln!(text, "\n{}", classes_line(scores));
+    if let Some(variants) = &scores.variants {
+        let _ = writeln!(text, "\n{}", variants_line(variants));
+    }
     if !scores.detection_costs.is_empty() {
         let titles = DETECTION_COLUMNS.map(|(title, _)| title).join(" | ");
         let _ = writeln!(
@@ -175,6 +180,30 @@ pub(crate) fn markdown(results: &Results) -> String {
         }
     }
     text
+}
+
+/// Recall by class of work.
+pub(crate) fn classes_line(scores: &Scores) -> String {
+    let class = |score: &ClassScore| {
+        let medium = match score.media {
+            Media::Audio => "sound",
+            Media::Video => "picture",
+        };
+        format!("{} {medium} {}/{}", score.class, score.found, score.queries)
+    };
+    let classes: Vec<String> = scores.classes.iter().map(class).collect();
+    format!("Found by class, all rows: {}.", classes.join(", "))
+}
+
+/// What was found of other people's copies.
+pub(crate) fn variants_line(variants: &VariantScore) -> String {
+    format!(
+        "Copies made by other people: {} of {} found ({}-{}).",
+        variants.found,
+        variants.queries,
+        percent(variants.recall_low),
+        percent(variants.recall_high)
+    )
 }
 
 /// The lists below the tables.
@@ -229,12 +258,28 @@ pub(crate) fn cost_lines(costs: &Costs) -> Vec<(&'static str, String)> {
         (
             "adding",
             format!(
-                "{:.0} s with {} jobs, {:.0} s CPU: {:.0} x realtime per core",
+                "{:.0} s with {} at a time, {:.0} s CPU: {:.0} x realtime per core",
                 costs.add_wall,
-                costs.jobs,
+                match costs.jobs {
+                    0 => "one file a core".to_owned(),
+                    jobs => format!("{jobs} files"),
+                },
                 costs.add_cpu,
                 costs.reference_seconds / costs.add_cpu.max(1e-9)
             ),
+        ),
+        (
+            "decoding alone",
+            if costs.decode_cpu > 0.0 {
+                format!(
+                    "{:.0} s CPU: {:.0} x realtime per core; adding costs {:.2} times as much",
+                    costs.decode_cpu,
+                    costs.reference_seconds / costs.decode_cpu,
+                    costs.add_cpu / costs.decode_cpu
+                )
+            } else {
+                "not measured: nothing was added".to_owned()
+            },
         ),
         (
             "library",

@@ -1,6 +1,7 @@
 //! `run`: adds the references, matches the queries, measures the cost.
 
 use crate::corpus::Work;
+use crate::decode::decoding_alone;
 use crate::make::progress;
 use crate::stats::quantile;
 use crate::truth::{Lines, Query};
@@ -25,6 +26,9 @@ pub(crate) struct Costs {
     pub(crate) reference_seconds: f64,
     pub(crate) add_wall: f64,
     pub(crate) add_cpu: f64,
+    /// Decoding the references again and doing nothing with them; 0 when nothing was added.
+    #[serde(default)]
+    pub(crate) decode_cpu: f64,
     pub(crate) library_bytes: u64,
     pub(crate) library_audio_seconds: f64,
     pub(crate) library_video_seconds: f64,
@@ -74,6 +78,9 @@ pub(crate) fn run(
         ..Costs::default()
     };
     add(references, media, &directory, &mut costs)?;
+    if costs.references > 0 {
+        costs.decode_cpu = decoding_alone(references, media);
+    }
     let start = Instant::now();
     let library = Library::open(&directory)?;
     costs.open_wall = start.elapsed().as_secs_f64();

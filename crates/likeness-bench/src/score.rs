@@ -21,6 +21,12 @@ pub(crate) struct Scores {
     pub(crate) rows: Vec<RowScore>,
     /// Rows with nothing to find.
     pub(crate) unrelated: Vec<UnrelatedScore>,
+    /// Recall by class of work, all rows together.
+    #[serde(default)]
+    pub(crate) classes: Vec<ClassScore>,
+    /// Copies that other people made, of which no more than the work is known.
+    #[serde(default)]
+    pub(crate) variants: Option<VariantScore>,
     /// Over all rows, of accepted matches only: what a threshold hides counts as not found.
     pub(crate) micro_average_precision: f64,
     /// Detection cost of each row; empty when the size of the library is not known.
@@ -79,6 +85,27 @@ pub(crate) struct RowScore {
     pub(crate) mirror_right: Option<f64>,
     /// Share of the found copies whose named distortions are right.
     pub(crate) named_right: Option<f64>,
+}
+
+/// Copies that other people made: other encodings and cuts, stems, faster remakes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct VariantScore {
+    pub(crate) queries: usize,
+    /// The right work is named, in either medium.
+    pub(crate) found: usize,
+    /// 95 %, Wilson.
+    pub(crate) recall_low: f64,
+    pub(crate) recall_high: f64,
+}
+
+/// Recall of one class of works over all rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ClassScore {
+    /// Of the corpus: live-action, animation ...; "music" or "video" where it has none.
+    pub(crate) class: String,
+    pub(crate) media: Media,
+    pub(crate) queries: usize,
+    pub(crate) found: usize,
 }
 
 /// Queries in which nothing may be found.
@@ -142,6 +169,8 @@ pub(crate) fn score(
     let mut scores = Scores {
         rows: Vec::new(),
         unrelated: Vec::new(),
+        classes: Vec::new(),
+        variants: None,
         micro_average_precision: 0.0,
         detection_costs: searched.map_or(Vec::new(), |hours| ndcr::rows(queries, &by_name, hours)),
         false_matches: Vec::new(),
@@ -165,7 +194,9 @@ pub(crate) fn score(
             measures.queries += 1;
             let here = |m: &&&Match| m.media == truth.media;
             measures.false_matches += wrong.iter().filter(here).count();
-            match best(query, truth, matches) {
+            let best = best(query, truth, matches);
+            count_class(&mut scores.classes, query, truth.media, best.is_some());
+            match best {
                 Some(found) => {
                     answers.push((found.score, true));
                     measure(measures, truth, found);
@@ -173,7 +204,17 @@ pub(crate) fn score(
                 None => scores.misses.push(miss(query, truth)),
             }
         }
-        if query.truths.is_empty() {
+        if query.variant {
+            let variants = scores.variants.get_or_insert_default();
+            variants.queries += 1;
+            match matches
+                .iter()
+                .any(|m| query.same_work.contains(&m.reference))
+            {
+                true => variants.found += 1,
+                false => scores.misses.push(finding(query)),
+            }
+        } else if query.truths.is_empty() {
             let position = unrelated.iter().position(|score| score.row == query.row);
             let index = position.unwrap_or(unrelated.len());
             if position.is_none() {
@@ -185,6 +226,9 @@ pub(crate) fn score(
     }
     for score in &mut unrelated {
         score.rate_high = wilson(score.accused, score.queries).1;
+    }
+    if let Some(variants) = &mut scores.variants {
+        (variants.recall_low, variants.recall_high) = wilson(variants.found, variants.queries);
     }
     scores.unrelated = unrelated;
     scores.micro_average_precision = micro_average_precision(&answers, positives);
@@ -206,6 +250,26 @@ fn row<'r, 'q>(
         rows.push((query, media, Measures::default()));
     }
     &mut rows[index].2
+}
+
+fn count_class(classes: &mut Vec<ClassScore>, query: &Query, media: Media, found: bool) {
+    let class = match (query.class.as_str(), media) {
+        ("", Media::Audio) => "music",
+        ("", Media::Video) => "video",
+        (class, _) => class,
+    };
+    let same = |score: &ClassScore| score.class == class && score.media == media;
+    let index = classes.iter().position(same).unwrap_or(classes.len());
+    if index == classes.len() {
+        classes.push(ClassScore {
+            class: class.to_owned(),
+            media,
+            queries: 0,
+            found: 0,
+        });
+    }
+    classes[index].queries += 1;
+    classes[index].found += usize::from(found);
 }
 
 /// Matches with references that the query does not show.

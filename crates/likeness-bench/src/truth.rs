@@ -29,7 +29,10 @@ pub(crate) struct Query {
     /// References that are this work; empty when nothing may be found.
     #[serde(default)]
     pub(crate) same_work: Vec<String>,
-    /// Where the source shows, for each medium; empty when nothing may be found.
+    /// A copy that somebody else made: to be found, but nobody knows which stretch shows what.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) variant: bool,
+    /// Where the source shows, for each medium; empty when nothing may be found, or nobody knows.
     #[serde(default)]
     pub(crate) truths: Vec<Truth>,
 }
@@ -45,6 +48,7 @@ impl Query {
             source: source.map(Work::identifier),
             class: source.map(|work| work.class.clone()).unwrap_or_default(),
             same_work: Vec::new(),
+            variant: false,
             truths,
         }
     }

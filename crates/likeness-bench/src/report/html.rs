@@ -1,6 +1,9 @@
 //! One HTML page that needs nothing else: tables, curves and the misses.
 
-use super::{COLUMNS, DETECTION_COLUMNS, Results, conditions, cost_lines, line, sections};
+use super::{
+    COLUMNS, DETECTION_COLUMNS, Results, classes_line, conditions, cost_lines, line, sections,
+    variants_line,
+};
 use crate::score::{RowScore, Scores};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -22,6 +25,10 @@ pub(crate) fn page(results: &Results) -> Result<String> {
     );
     rows(&mut page, scores);
     unrelated(&mut page, scores);
+    let _ = write!(page, "<p>{}", escape(&classes_line(scores)));
+    if let Some(variants) = &scores.variants {
+        let _ = write!(page, "<p>{}", variants_line(variants));
+    }
     detection(&mut page, scores);
     for (family, points) in families(scores) {
         page.push_str(&curve(&family, &points)?);

@@ -87,7 +87,7 @@ pub(crate) fn rows(
             let found = best(query, truth, matches);
             answers.scored.extend(found.map(|m| (m.score, true)));
         }
-        if query.truths.is_empty() {
+        if query.truths.is_empty() && !query.variant {
             for media in analysed(report) {
                 count(&mut unrelated[media as usize], media);
             }

@@ -13,6 +13,7 @@ fn query(name: &str, row: &str, same_work: &[&str], truths: Vec<Truth>) -> Query
         source: same_work.first().map(|s| (*s).to_owned()),
         class: String::new(),
         same_work: same_work.iter().map(|s| (*s).to_owned()).collect(),
+        variant: false,
         truths,
     }
 }
@@ -85,6 +86,11 @@ fn a_perfect_report_has_perfect_scores() {
     assert_eq!(row.named_right, Some(1.0));
     assert_eq!(scores.micro_average_precision, 1.0);
     assert!(scores.misses.is_empty() && scores.failures.is_empty());
+    let class = &scores.classes[0];
+    assert_eq!(
+        (class.class.as_str(), class.found, class.queries),
+        ("music", 1, 1)
+    );
 }
 
 #[test]
@@ -242,4 +248,22 @@ fn an_accusation_weighs_on_every_row_of_its_medium() {
     let mut seen = right("b");
     seen.media = Media::Video;
     assert_eq!(cost(vec![seen]).actual, 0.0);
+}
+
+#[test]
+fn somebody_elses_copy_is_found_or_missed_but_never_unrelated() {
+    let variant = |name: &str| Query {
+        variant: true,
+        ..query(name, "copies", &["a"], Vec::new())
+    };
+    let queries = [variant("x.ogg"), variant("y.ogg"), variant("z.ogg")];
+    let reports = [
+        report("x.ogg", vec![right("a")]),
+        report("y.ogg", vec![right("b")]),
+    ];
+    let scores = score(&queries, &reports, None);
+    let found = scores.variants.expect("three copies");
+    assert_eq!((found.queries, found.found), (3, 1));
+    assert_eq!((scores.misses.len(), scores.false_matches.len()), (2, 1));
+    assert!(scores.unrelated.is_empty() && scores.rows.is_empty());
 }
