@@ -160,6 +160,23 @@ fn the_time_map_of_sound_is_what_is_heard() {
 }
 
 #[test]
+fn removing_the_centre_keeps_the_sides_and_their_times() {
+    // The tone is the same on both sides; the clicks are on the left only.
+    let clicks = [4.0, 7.0];
+    let (mut sound, middle) = (tone(20.0, &clicks), tone(20.0, &[]));
+    for (both, middle) in sound.samples.chunks_mut(2).zip(middle.samples.chunks(2)) {
+        both[1] = middle[1];
+    }
+    let heard = hear(&sound, vec![AudioStep::RemoveCentre], Encoding::default());
+    for click in clicks {
+        let error = click_near(&heard.sound, click - START) - (click - START) - 0.002;
+        assert!(error.abs() < 0.005, "{error:+.4} s");
+    }
+    let quiet = &heard.sound.samples[frames(3.0) * 2..frames(4.0) * 2];
+    assert!(quiet.iter().all(|x| x.abs() < 0.01), "the middle is left");
+}
+
+#[test]
 fn the_pitch_is_what_is_heard() {
     let check = |step: AudioStep| {
         let name = format!("{step:?}");
@@ -558,6 +575,43 @@ fn a_rotation_turns_the_line_between_the_marks() {
             seen.truth.placement.map(|p| p.rotation_degrees),
             Some(degrees)
         );
+    }
+}
+
+#[test]
+fn a_perspective_shows_the_marks_where_geometry_says() {
+    let strength = 0.15;
+    check_picture(vec![VideoStep::Perspective { strength }], false);
+    let seen = see(vec![VideoStep::Perspective { strength }]);
+    let change = seen.expected_change();
+    let marks = seen.marks(change - 0.3, change + 0.3, [0.0, 0.0, 1.0, 1.0]);
+    // The map that sends the unit square to one whose left side is shorter by `strength` at either
+    // end, worked out from its four corners.
+    let source = |[u, v]: [f64; 2]| {
+        let shorter = 1.0 - 2.0 * strength;
+        let depth = 1.0 - 2.0 * strength * u;
+        let y = strength * (1.0 - u) + shorter * v;
+        [shorter * u / depth, y / depth]
+    };
+    for (mark, found) in MARKS.iter().zip(marks) {
+        let shown = source(found);
+        for (axis, size) in [640.0, 360.0].iter().enumerate() {
+            let error = (shown[axis] - mark[axis]) * size;
+            assert!(error.abs() < 3.0, "{shown:.4?}, not {mark:.4?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_drawn_over_a_picture_leaves_places_and_times_alone() {
+    for step in [VideoStep::Caption, VideoStep::Lines] {
+        check_picture(vec![step.clone()], false);
+        let name = format!("{step:?}");
+        let (plain, drawn) = (see(Vec::new()), see(vec![step]));
+        let pairs = plain.frames[0].1.iter().zip(&drawn.frames[0].1);
+        let changed = pairs.filter(|(a, b)| a.abs_diff(**b) > 16).count();
+        let share = changed as f64 / plain.frames[0].1.len() as f64;
+        assert!((0.01..0.4).contains(&share), "{name} covers {share}");
     }
 }
 
