@@ -3,6 +3,7 @@
 //! Response: smaller eigenvalue of the gradient's structure tensor (Shi and Tomasi, "Good features
 //! to track", 1994), tensor summed over 5x5 pixels.
 
+use crate::kernels;
 use crate::luma::Luma;
 
 /// A corner of one level.
@@ -100,14 +101,10 @@ impl CornerFinder {
             let above = &luma.data[(y - 1) * w..y * w];
             let level = &luma.data[y * w..(y + 1) * w];
             let below = &luma.data[(y + 1) * w..(y + 2) * w];
-            let at = y * w;
-            for x in 1..w - 1 {
-                let gx = f32::from(level[x + 1]) - f32::from(level[x - 1]);
-                let gy = f32::from(below[x]) - f32::from(above[x]);
-                self.xx[at + x] = gx * gx;
-                self.xy[at + x] = gx * gy;
-                self.yy[at + x] = gy * gy;
-            }
+            let inside = y * w..(y + 1) * w;
+            let products =
+                [&mut self.xx, &mut self.xy, &mut self.yy].map(|plane| &mut plane[inside.clone()]);
+            kernels::gradient_products([above, level, below], products);
         }
         for row in &mut self.row {
             row.clear();
@@ -118,22 +115,12 @@ impl CornerFinder {
                 .into_iter()
                 .zip(&mut self.row)
             {
-                row.fill(0.0);
-                for dy in 0..5 {
-                    let source = &plane[(y + dy - 2) * w..][..w];
-                    for (sum, &value) in row.iter_mut().zip(source) {
-                        *sum += value;
-                    }
-                }
+                let five = std::array::from_fn(|dy| &plane[(y + dy - 2) * w..][..w]);
+                kernels::sum_rows(five, row);
             }
             let [xx, xy, yy] = &self.row;
             let out = &mut self.response[y * w..][..w];
-            for x in 2..w - 2 {
-                let sum = |row: &[f32]| row[x - 2..=x + 2].iter().sum::<f32>();
-                let (a, b, c) = (sum(xx), sum(xy), sum(yy));
-                let root = ((a - c) * (a - c) + 4.0 * b * b).sqrt();
-                out[x] = (a + c - root) / 50.0;
-            }
+            kernels::smaller_eigenvalues([xx, xy, yy], out);
         }
     }
 }

@@ -6,6 +6,8 @@
 mod corners;
 mod descriptor;
 mod extractor;
+#[doc(hidden)]
+pub mod kernels;
 mod keypoints;
 pub mod luma;
 pub mod motion;

@@ -1,5 +1,6 @@
 //! Small luma pictures, and the mean of a film's frames over each step of a fixed clock.
 
+use crate::kernels;
 use likeness_core::LumaFrame;
 
 /// An owned 8-bit luma picture, rows without padding.
@@ -77,9 +78,7 @@ impl BlockMean {
             self.columns.fill(0);
             for y in y0..y0 + rows {
                 let row = &frame.data[y * frame.stride..][..frame.width];
-                for (sum, &value) in self.columns.iter_mut().zip(row) {
-                    *sum += u16::from(value);
-                }
+                kernels::add_row(&mut self.columns, row);
             }
             let out = &mut self.sums[ty * self.width..][..self.width];
             for (tx, out) in out.iter_mut().enumerate() {

@@ -1,5 +1,6 @@
 //! A picture at several scales, each with its smoothed twin.
 
+use crate::kernels;
 use crate::luma::Luma;
 use crate::resample::Resampler;
 use likeness_core::LumaFrame;
@@ -94,20 +95,14 @@ fn box_filter(source: &Luma, target: &mut Luma, columns: &mut Vec<u16>) {
         columns.fill(0);
         for dy in 0..5 {
             let row = (y + dy).saturating_sub(2).min(h - 1);
-            for (sum, &value) in columns.iter_mut().zip(&source.data[row * w..][..w]) {
-                *sum += u16::from(value);
-            }
+            kernels::add_row(columns, &source.data[row * w..][..w]);
         }
         let out = &mut target.data[y * w..][..w];
-        for (x, out) in out.iter_mut().enumerate() {
-            let sum: u32 = if x >= 2 && x + 2 < w {
-                columns[x - 2..=x + 2].iter().map(|&v| u32::from(v)).sum()
-            } else {
-                (0..5)
-                    .map(|dx| u32::from(columns[(x + dx).saturating_sub(2).min(w - 1)]))
-                    .sum()
-            };
-            *out = ((sum * 5243) >> 17) as u8;
+        kernels::box_row(columns, out);
+        for x in (0..w.min(2)).chain(w.saturating_sub(2)..w) {
+            let near = (0..5).map(|dx| columns[(x + dx).saturating_sub(2).min(w - 1)]);
+            let sum: u32 = near.map(u32::from).sum();
+            out[x] = ((sum * 5243) >> 17) as u8;
         }
     }
 }

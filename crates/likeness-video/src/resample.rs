@@ -2,6 +2,7 @@
 //! shrinks, linear interpolation when it enlarges. Sub-pixel exact, so that the same picture from
 //! sources of different sizes gives the same corners.
 
+use crate::kernels;
 use crate::luma::Luma;
 use likeness_core::LumaFrame;
 
@@ -12,7 +13,7 @@ const WEIGHT_BITS: u32 = 12;
 #[derive(Debug)]
 struct Taps {
     first: usize,
-    weights: Vec<u32>,
+    weights: Vec<u16>,
 }
 
 fn taps(source: usize, target: usize) -> Vec<Taps> {
@@ -30,9 +31,9 @@ fn taps(source: usize, target: usize) -> Vec<Taps> {
             let one = f64::from(1u32 << WEIGHT_BITS);
             let sum: f64 = raw.iter().sum();
             let weights = if sum > 0.0 {
-                raw.iter().map(|w| (w / sum * one).round() as u32).collect()
+                raw.iter().map(|w| (w / sum * one).round() as u16).collect()
             } else {
-                vec![one as u32]
+                vec![one as u16]
             };
             Taps { first, weights }
         })
@@ -61,9 +62,7 @@ impl Resampler {
             self.sums.fill(0);
             for (y, &weight) in (taps.first..).zip(&taps.weights) {
                 let row = &frame.data[y * frame.stride..][..frame.width];
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += u32::from(value) * weight;
-                }
+                kernels::add_weighted(&mut self.sums, row, weight);
             }
             for (out, taps) in out.iter_mut().zip(&self.columns) {
                 let values = &self.sums[taps.first..][..taps.weights.len()];
@@ -71,7 +70,7 @@ impl Resampler {
                 let sum: u32 = values
                     .iter()
                     .zip(&taps.weights)
-                    .map(|(v, w)| (v >> 4) * w)
+                    .map(|(v, w)| (v >> 4) * u32::from(*w))
                     .sum();
                 let shift = 2 * WEIGHT_BITS - 4;
                 *out = ((sum + (1 << (shift - 1))) >> shift).min(255) as u8;
