@@ -1,6 +1,9 @@
 //! The inner loops that run on every pixel, each compiled twice from one source: for any processor,
 //! and for AVX2, which is chosen at run time. Neither reorders arithmetic, so both give the same bits.
 //!
+//! Sums wrap, because the check for overflow that the rest of the program is built with keeps loops
+//! from using wide registers: callers keep them in range, as each loop says.
+//!
 //! Public only for the micro benchmarks.
 
 macro_rules! kernels {
@@ -32,21 +35,22 @@ macro_rules! kernels {
 }
 
 kernels! {
-    /// Adds a row of pixels, each times `weight`, to `sums`.
+    /// Adds a row of pixels, each times `weight`, to `sums`; the weights of one sum add up to 2^24 at
+    /// most.
     fn add_weighted(sums: &mut [u32], row: &[u8], weight: u16) {
         for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += u32::from(value) * u32::from(weight);
+            *sum = sum.wrapping_add(u32::from(value) * u32::from(weight));
         }
     }
 
-    /// Adds a row of pixels to `sums`.
+    /// Adds a row of pixels to `sums`; 257 rows at most.
     fn add_row(sums: &mut [u16], row: &[u8]) {
         for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += u16::from(value);
+            *sum = sum.wrapping_add(u16::from(value));
         }
     }
 
-    /// Means over five columns of sums over five rows, for all pixels but two at either end.
+    /// Means over five columns of sums over five rows of pixels, for all pixels but two at either end.
     fn box_row(columns: &[u16], out: &mut [u8]) {
         let Some(inner) = columns.len().checked_sub(4) else {
             return;
@@ -54,9 +58,10 @@ kernels! {
         let shifted = |by: usize| &columns[by..][..inner];
         let (a, b, c, d, e) = (shifted(0), shifted(1), shifted(2), shifted(3), shifted(4));
         for (x, out) in out[2..][..inner].iter_mut().enumerate() {
-            let sum = [a[x], b[x], c[x], d[x], e[x]].map(u32::from);
+            let near = [a[x], b[x], c[x], d[x], e[x]].map(u32::from);
+            let sum = near.into_iter().fold(0u32, u32::wrapping_add);
             // 5243 / 2^17 is 1/25 to all the digits that matter.
-            *out = ((sum.iter().sum::<u32>() * 5243) >> 17) as u8;
+            *out = (sum.wrapping_mul(5243) >> 17) as u8;
         }
     }
 

@@ -66,12 +66,12 @@ impl Resampler {
             }
             for (out, taps) in out.iter_mut().zip(&self.columns) {
                 let values = &self.sums[taps.first..][..taps.weights.len()];
-                // Four bits less keep the product within 32 bits.
-                let sum: u32 = values
-                    .iter()
-                    .zip(&taps.weights)
-                    .map(|(v, w)| (v >> 4) * u32::from(*w))
-                    .sum();
+                // Four bits less keep the sum below 2^28. As in `kernels`, a check for overflow
+                // would cost more than the sum itself.
+                let weighted = values.iter().zip(&taps.weights);
+                let sum = weighted.fold(0u32, |sum, (v, w)| {
+                    sum.wrapping_add((v >> 4).wrapping_mul(u32::from(*w)))
+                });
                 let shift = 2 * WEIGHT_BITS - 4;
                 *out = ((sum + (1 << (shift - 1))) >> shift).min(255) as u8;
             }

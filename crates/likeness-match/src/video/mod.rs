@@ -9,7 +9,8 @@ mod overlay;
 mod polish;
 mod rectangles;
 mod refind;
-mod scan;
+#[doc(hidden)]
+pub mod scan;
 mod segments;
 mod timeline;
 

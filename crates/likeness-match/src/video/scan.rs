@@ -1,11 +1,13 @@
 //! The inner loop of retrieval: which of a list of residuals differ in few bits from one.
+//!
+//! Public only for the micro benchmarks.
 
 /// A probe's residual descriptor bits and the number of its point.
-pub(super) type Entry = (u32, u32);
+pub type Entry = (u32, u32);
 
 /// Calls `sink` with the point and the distance of every entry within `limit` bits of `residual`.
 #[inline]
-pub(super) fn near(entries: &[Entry], residual: u32, limit: u32, sink: impl FnMut(u32, u32)) {
+pub fn near(entries: &[Entry], residual: u32, limit: u32, sink: impl FnMut(u32, u32)) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("popcnt") {
         // SAFETY: the processor has the instruction.
@@ -25,7 +27,8 @@ unsafe fn near_popcnt(entries: &[Entry], residual: u32, limit: u32, sink: impl F
 }
 
 #[inline(always)]
-fn near_scalar(entries: &[Entry], residual: u32, limit: u32, mut sink: impl FnMut(u32, u32)) {
+/// [`near`] for any processor.
+pub fn near_scalar(entries: &[Entry], residual: u32, limit: u32, mut sink: impl FnMut(u32, u32)) {
     for &(bits, point) in entries {
         let distance = (bits ^ residual).count_ones();
         if distance <= limit {
