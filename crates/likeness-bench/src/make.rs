@@ -202,6 +202,7 @@ fn one(
     match plan {
         Plan::Copy { row, sources } => {
             let seconds = row.seconds.unwrap_or(suite.seconds);
+            let mut unreadable = None;
             for source in sources {
                 let owned = cast.materials(media, &mut random);
                 let materials = owned.borrow();
@@ -224,8 +225,13 @@ fn one(
                         eprintln!("{name}: left out: {error}");
                         return Ok(None);
                     }
+                    // What FFmpeg cannot read of one work, it may read of the next.
+                    Err(error @ DistortError::Ffmpeg { .. }) => unreadable = Some(error),
                     Err(error) => return Err(error.into()),
                 }
+            }
+            if let Some(error) = unreadable {
+                return Err(error.into());
             }
             eprintln!("{name}: none of {} works will do", sources.len());
             Ok(None)

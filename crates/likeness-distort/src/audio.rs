@@ -225,8 +225,15 @@ fn foreign(
 /// Decodes `seconds` of `path` from `start` on its own clock, as stereo. Always decodes from the
 /// beginning: seeking is not exact in every container, and the truth must be.
 pub(crate) fn load(path: &Path, start: f64, seconds: f64) -> Result<Sound, DistortError> {
-    let origin = clock(path)?.origin;
-    let (from, to) = (origin + start, origin + start + seconds);
+    let clock = clock(path)?;
+    if !clock.audible {
+        return Err(DistortError::Empty {
+            path: path.to_owned(),
+            start,
+            end: start + seconds,
+        });
+    }
+    let (from, to) = (clock.origin + start, clock.origin + start + seconds);
     let mut pull = Pull::audio(&format!(
         "amovie=filename={},aformat=sample_fmts=flt:sample_rates={RATE}:channel_layouts=stereo,\
          atrim=start={from}:end={to}[out]",

@@ -91,6 +91,8 @@ pub(crate) struct Clock {
     pub(crate) origin: f64,
     /// Pictures a second, 1..=60.
     pub(crate) frame_rate: f64,
+    /// Whether there is sound at all.
+    pub(crate) audible: bool,
 }
 
 pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
@@ -99,6 +101,7 @@ pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
     let mut clock = Clock {
         origin: f64::INFINITY,
         frame_rate: 25.0,
+        audible: false,
     };
     for stream in input.streams() {
         let medium = stream.parameters().medium();
@@ -107,6 +110,7 @@ pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
         if !timed {
             continue;
         }
+        clock.audible |= medium == Type::Audio;
         if stream.start_time() != ffmpeg::ffi::AV_NOPTS_VALUE {
             let start = stream.start_time() as f64 * f64::from(stream.time_base());
             // A negative start is the encoder's delay, which the decoder drops.

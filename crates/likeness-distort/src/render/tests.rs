@@ -61,16 +61,16 @@ fn what_cannot_be_done_says_why() {
             samples: vec![0.0; frames(5.0) * 2],
         },
     );
-    let fails = |audio: Option<Vec<AudioStep>>, start: f64| {
+    let fails = |source: &Path, audio: Vec<AudioStep>, start: f64| {
         let recipe = Recipe {
-            audio,
+            audio: Some(audio),
             video: None,
             encode: Encoding::default(),
         };
         let materials = Materials::default();
         let random = Random::new(1, "");
         let job = Job {
-            source: &path,
+            source,
             start,
             seconds: 2.0,
             recipe: &recipe,
@@ -80,11 +80,14 @@ fn what_cannot_be_done_says_why() {
         let error = render(&job, folder.path(), "query").expect_err("impossible");
         error.to_string()
     };
-    assert!(fails(Some(vec![]), 0.0).contains("nothing between"));
-    assert!(fails(Some(vec![]), 99.0).contains("nothing between"));
-    let loud = folder.path().join("silent.flac");
-    flac(&loud, &tone(5.0, &[]));
-    assert!(fails(Some(vec![AudioStep::Speed { factor: 9.0 }]), 0.0).contains("speed"));
-    assert!(fails(Some(vec![AudioStep::Voice { snr_db: 0.0 }]), 0.0).contains("voice"));
-    assert!(fails(Some(vec![AudioStep::RemoveCentre]), 0.0).contains("nothing between"));
+    let mute = folder.path().join("mute.mp4");
+    encode::write(&mute, vec![marked()]).expect("written");
+    assert!(fails(&mute, vec![], 0.0).contains("nothing between"));
+    assert!(fails(&path, vec![], 0.0).contains("nothing between"));
+    assert!(fails(&path, vec![], 99.0).contains("nothing between"));
+    let path = folder.path().join("loud.flac");
+    flac(&path, &tone(5.0, &[]));
+    assert!(fails(&path, vec![AudioStep::Speed { factor: 9.0 }], 0.0).contains("speed"));
+    assert!(fails(&path, vec![AudioStep::Voice { snr_db: 0.0 }], 0.0).contains("voice"));
+    assert!(fails(&path, vec![AudioStep::RemoveCentre], 0.0).contains("nothing between"));
 }
