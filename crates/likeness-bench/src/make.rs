@@ -130,10 +130,11 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
             Kind::Music
         };
         let seconds = row.seconds.unwrap_or(suite.seconds);
+        let both = row.audio.is_some() && row.video.is_some();
         let pool: Vec<&Work> = cast
             .references
             .iter()
-            .filter(|w| w.kind == kind)
+            .filter(|work| work.kind == kind && (!both || has_sound(&work.path(media))))
             .copied()
             .collect();
         if pool.is_empty() {
@@ -177,6 +178,11 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
         plans.push((format!("drawn-{index:02}"), Plan::Drawn(drawn)));
     }
     plans
+}
+
+/// Whether a video has sound, for rows that disguise both; the manifest does not tell.
+fn has_sound(path: &Path) -> bool {
+    likeness_media::probe(path).is_ok_and(|info| info.audio.is_some())
 }
 
 /// "audio: speed +5 %" -> "audio-speed-plus-5".
