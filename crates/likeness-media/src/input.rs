@@ -1,5 +1,6 @@
 //! Opening a file with FFmpeg, choosing its streams and reading its packets.
 
+use crate::cut;
 use crate::limits::Watch;
 use crate::{Limits, MediaError};
 use ffmpeg_next as ffmpeg;
@@ -83,6 +84,9 @@ impl Source {
         let mut file = open_file(path)?;
         let head = head::<16>(path, &mut file)?;
         let size = file.metadata().map_err(|e| MediaError::io(path, e))?.len();
+        let cut = cut::cut(&mut file, &head, size)
+            .and_then(|cut| file.rewind().map(|()| cut))
+            .map_err(|e| MediaError::io(path, e))?;
         let watch = Arc::new(Watch::new(limits.timeout));
         let interrupt = watch.clone();
         let mut options = Dictionary::new();
@@ -111,7 +115,7 @@ impl Source {
             watch,
             corrupt: 0,
             read_error: None,
-            cut: riff_cut(&head, size),
+            cut,
             packets: 0,
             stream_end: 0.0,
             packets_end: 0.0,
@@ -355,17 +359,6 @@ impl Source {
 pub(crate) fn truncation(end: f64, declared: f64) -> Option<String> {
     (end < 0.9 * declared && declared - end >= 2.0)
         .then(|| format!("the file ends after {end:.1} s of the declared {declared:.1} s"))
-}
-
-/// A sentence when a RIFF file (WAV, AVI) lacks a good part of the bytes that it declares. FFmpeg
-/// shortens the declared length of a cut AVI file to match, so that it tells nothing.
-fn riff_cut(head: &[u8], size: u64) -> Option<String> {
-    let declared = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?);
-    // What is written to a pipe, or longer than 4 GiB, declares nothing or the largest number.
-    let sensible = head.starts_with(b"RIFF") && declared < u32::MAX - 4096;
-    let declared = u64::from(declared) + 8;
-    (sensible && size < declared / 10 * 9)
-        .then(|| format!("the file has {size} of the declared {declared} bytes"))
 }
 
 /// Seconds of a time stamp; `None` for FFmpeg's "no value" and for a senseless time base.

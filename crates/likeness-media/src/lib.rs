@@ -7,6 +7,7 @@
 
 mod audio;
 mod clock;
+mod cut;
 mod error;
 mod input;
 mod limits;

@@ -206,11 +206,16 @@ fn truncated_files_give_what_they_have() {
     check_cut("a.flac", "-map 1:a", 0.5, true);
     check_cut("a.wav", "-map 1:a", 0.5, true);
     check_cut("a.mp3", "-map 1:a", 0.5, true);
+    for codecs in ["libvorbis", "libopus", "flac"] {
+        check_cut("a.ogg", &format!("-map 1:a -c:a {codecs}"), 0.5, true);
+    }
+    check_cut("a.ogv", "-c:v libtheora -c:a libvorbis", 0.5, true);
+    let fragmented = format!("{h264} -c:a aac -movflags frag_keyframe+empty_moov");
+    check_cut("fragmented.mp4", &fragmented, 0.5, true);
     // These do not say how long they should be.
     check_cut("b.mp3", "-map 1:a -write_xing 0", 0.5, false);
     check_cut("a.aac", "-map 1:a", 0.5, false);
     check_cut("a.ts", &format!("{h264} -c:a aac"), 0.5, false);
-    check_cut("a.ogg", "-map 1:a -c:a libvorbis", 0.5, false);
 }
 
 /// What must not be called truncated.
@@ -222,6 +227,10 @@ fn whole_files_are_not_called_truncated() {
     for input in [short_sound, short_picture] {
         for (name, codecs) in [
             ("a.mp4", "-c:v mpeg4 -c:a aac"),
+            (
+                "fragmented.mp4",
+                "-c:v mpeg4 -c:a aac -movflags frag_keyframe+empty_moov",
+            ),
             ("a.mkv", "-c:v mpeg4 -c:a aac"),
             ("a.webm", "-c:v libvpx -deadline realtime -c:a libopus"),
             ("a.avi", "-c:v mpeg4 -c:a libmp3lame"),
