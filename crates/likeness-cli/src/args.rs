@@ -94,6 +94,16 @@ pub(crate) struct LibraryPath {
     pub(crate) path: PathBuf,
 }
 
+/// More threads than this only wait for each other.
+const MOST_JOBS: usize = 512;
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if jobs <= MOST_JOBS => Ok(jobs),
+        _ => Err(format!("not a number from 0 to {MOST_JOBS}")),
+    }
+}
+
 /// How files are read.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Analysis {
@@ -104,7 +114,7 @@ pub(crate) struct Analysis {
     #[arg(long)]
     pub(crate) no_video: bool,
     /// How many files to work on at a time, and threads to use; 0 means one per processor.
-    #[arg(short, long, value_name = "N", default_value_t = 0)]
+    #[arg(short, long, value_name = "N", default_value_t = 0, value_parser = jobs)]
     pub(crate) jobs: usize,
 }
 

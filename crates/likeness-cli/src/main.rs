@@ -41,10 +41,22 @@ fn main() -> ExitCode {
         // Whoever read the results has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("likeness: {error:#}");
+            eprintln!("likeness: {}", text::printable(&told(&error)));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and its causes, but for those that it tells itself.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => told,
+            _ => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -61,7 +73,8 @@ fn log_to_stderr(verbosity: Verbosity) {
         (false, 1) => "info",
         (false, _) => "debug",
     };
-    let filter = EnvFilter::try_from_env("LIKENESS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let filter = EnvFilter::try_from_env("LIKENESS_LOG")
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},symphonia=error")));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| progress::LogWriter)

@@ -2,6 +2,7 @@
 
 use crate::text;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use likeness::path_text;
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -57,7 +58,7 @@ impl Progress {
     /// Progress of work on `paths`; says nothing when `quiet`.
     pub(crate) fn new<'a>(paths: impl Iterator<Item = &'a Path>, quiet: bool) -> Progress {
         let file = |path: &Path| File {
-            name: path.display().to_string(),
+            name: text::printable(&path_text(path)).into_owned(),
             size: path.metadata().map_or(1, |metadata| metadata.len().max(1)),
         };
         Progress::of(paths.map(file).collect(), quiet)

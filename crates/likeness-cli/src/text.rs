@@ -1,6 +1,7 @@
 //! Times, sizes and names, as people read them.
 
 use likeness_core::report::{Distortion, DistortionKind};
+use std::borrow::Cow;
 
 /// "1:15.4", "1:02:03.4": seconds rounded to tenths.
 pub(crate) fn time(seconds: f64) -> String {
@@ -55,6 +56,24 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} TB")
 }
 
+/// `name` with control characters, and those that turn the direction of writing, spelt out: whoever
+/// names a file must not command the terminal, nor make one line look like two.
+pub(crate) fn printable(name: &str) -> Cow<'_, str> {
+    let dangerous =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !name.contains(dangerous) {
+        return Cow::Borrowed(name);
+    }
+    let mut text = String::new();
+    for c in name.chars() {
+        match dangerous(c) {
+            true => text.extend(c.escape_default()),
+            false => text.push(c),
+        }
+    }
+    Cow::Owned(text)
+}
+
 /// "1 match", "3 matches", "1 file", "0 files".
 pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
@@ -96,6 +115,15 @@ pub(crate) fn kind(kind: DistortionKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        let check = |name: &str, want: &str| assert_eq!(printable(name), want);
+        check("Füße – 足.mp3", "Füße – 足.mp3");
+        check("a\u{1b}[31mb\u{7}", "a\\u{1b}[31mb\\u{7}");
+        check("two\nlines\u{9b}", "two\\nlines\\u{9b}");
+        check("gpj.\u{202e}3pm", "gpj.\\u{202e}3pm");
+    }
 
     #[test]
     fn times_are_rounded_before_they_are_split() {

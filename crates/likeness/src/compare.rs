@@ -1,7 +1,7 @@
 //! What one file shows of another, without a library.
 
 use crate::extract::{Progress, fingerprint_file};
-use crate::inputs::Input;
+use crate::inputs::{Input, path_text};
 use crate::matching::{self, MatchOptions};
 use crate::writer::all_postings;
 use likeness_core::report::MatchReport;
@@ -18,7 +18,7 @@ pub fn compare(
     options: &MatchOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> MatchReport {
-    let name = query.display().to_string();
+    let name = path_text(query);
     let (stored, looked_up) = rayon::join(
         || fingerprint_file(reference, Density::Reference, &options.extract, &|_| {}),
         || fingerprint_file(query, Density::Query, &options.extract, progress),

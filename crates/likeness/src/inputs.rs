@@ -2,6 +2,7 @@
 
 use likeness_core::Fingerprint;
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
@@ -94,7 +95,7 @@ pub struct Collected {
     pub inputs: Vec<Input>,
     /// What could not be looked at.
     pub errors: Vec<InputError>,
-    /// Files in directories that do not look like media and were left out.
+    /// What lies in directories and does not look like media, or is no file, and was left out.
     pub ignored: usize,
 }
 
@@ -129,7 +130,9 @@ fn collect_directory(root: &Path, collected: &mut Collected) {
     let (inputs, errors) = (collected.inputs.len(), collected.errors.len());
     for entry in WalkDir::new(root).sort_by_file_name() {
         match entry {
-            Ok(entry) if !is_file(&entry) => {}
+            Ok(entry) if entry.file_type().is_dir() => {}
+            // Pipes, devices, links that lead nowhere or to directories.
+            Ok(entry) if !is_file(&entry) => collected.ignored += 1,
             Ok(entry) if looks_like_media(&entry) => collected.inputs.push(Input {
                 identifier: relative_name(root, entry.path()),
                 path: entry.into_path(),
@@ -178,15 +181,31 @@ fn is_fingerprint(path: &Path) -> bool {
 fn relative_name(root: &Path, path: &Path) -> String {
     let relative = path.strip_prefix(root).unwrap_or(path);
     let parts = relative.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_string_lossy()),
+        Component::Normal(name) => Some(text(name)),
         _ => None,
     });
     parts.collect::<Vec<_>>().join("/")
 }
 
 fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str());
-    name.to_string_lossy().into_owned()
+    text(path.file_name().unwrap_or(path.as_os_str()))
+}
+
+/// A path as text, by which reports name a query. Bytes that are no UTF-8 become `\xNN`, so that
+/// different files have different names.
+pub fn path_text(path: &Path) -> String {
+    text(path.as_os_str())
+}
+
+fn text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -227,9 +246,22 @@ mod tests {
         let collected = collect_inputs(&[at("d"), at("odd.xyz"), at("odd.xyz")]);
         let want = ["b.MP3", "c.print", "link.wav", "sub/a.mkv", "odd.xyz"];
         assert_eq!(names(&collected), want);
-        assert_eq!(collected.ignored, 2);
+        assert_eq!(collected.ignored, 4);
         assert!(collected.errors.is_empty(), "{:?}", collected.errors);
         assert!(!collected.inputs[0].named && collected.inputs[4].named);
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_stay_apart() {
+        use std::os::unix::ffi::OsStrExt;
+        let root = tempfile::tempdir().unwrap();
+        for name in [&b"z\xfe.wav"[..], b"z\xff.wav", "z\u{fffd}.wav".as_bytes()] {
+            touch(&root.path().join(OsStr::from_bytes(name)));
+        }
+        let collected = collect_inputs(&[root.path().to_owned()]);
+        let mut found = names(&collected);
+        found.sort_unstable();
+        assert_eq!(found, ["z\\xfe.wav", "z\\xff.wav", "z\u{fffd}.wav"]);
     }
 
     #[test]

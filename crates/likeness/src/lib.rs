@@ -30,7 +30,7 @@ mod writer;
 
 pub use compare::compare;
 pub use extract::{ExtractOptions, Extracted, Progress, fingerprint_file};
-pub use inputs::{Collected, Input, InputError, collect_inputs};
+pub use inputs::{Collected, Input, InputError, collect_inputs, path_text};
 pub use library::{Library, ReferenceInfo, Stats};
 pub use likeness_core as core;
 pub use likeness_index::{FileCheck, LibraryError, StoreError};

@@ -2,7 +2,7 @@
 
 use crate::extract::{Progress, fingerprint_file};
 use crate::guard::contain;
-use crate::inputs::Input;
+use crate::inputs::{Input, path_text};
 use crate::matching::{self, MatchOptions};
 use crate::source::FingerprintError;
 use likeness_core::report::MatchReport;
@@ -184,7 +184,7 @@ impl Library {
         options: &MatchOptions,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> MatchReport {
-        let name = query.path.display().to_string();
+        let name = path_text(&query.path);
         let failed =
             |error: FingerprintError| MatchReport::failed(&name, error.code(), error.to_string());
         let report = contain(|| {

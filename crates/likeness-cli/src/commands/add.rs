@@ -60,7 +60,7 @@ fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) {
 fn tell(verb: &str, identifier: &str) {
     beside_bars(|| {
         let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{verb} {identifier}").and_then(|()| out.flush());
+        let _ = writeln!(out, "{verb} {}", text::printable(identifier)).and_then(|()| out.flush());
     });
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn remove(args: &Remove, quiet: bool) -> anyhow::Result<Outcome> {
             complain(format!("{identifier}: not in the library"));
             outcome = Outcome::Failures;
         } else if !quiet {
-            writeln!(std::io::stdout(), "removed {identifier}")?;
+            writeln!(std::io::stdout(), "removed {}", text::printable(identifier))?;
         }
     }
     Ok(outcome)

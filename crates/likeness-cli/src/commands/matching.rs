@@ -6,7 +6,9 @@ use crate::args::{Channel, Compare, Match, Search};
 use crate::output::{self, ReportWriter};
 use crate::progress::{Progress, beside_bars};
 use crate::text;
-use likeness::{ExtractOptions, Input, InputError, Library, MatchOptions, collect_inputs};
+use likeness::{
+    ExtractOptions, Input, InputError, Library, MatchOptions, collect_inputs, path_text,
+};
 use likeness_core::report::{MatchReport, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -137,7 +139,7 @@ impl Batch<'_> {
                 self.progress.advance(index, at.seconds, at.duration);
             }),
             Err(error) => {
-                let name = error.path().display().to_string();
+                let name = path_text(error.path());
                 MatchReport::failed(name, error.code(), error.to_string())
             }
         }

@@ -9,6 +9,7 @@ mod shell;
 use crate::Outcome;
 use crate::args::{Analysis, Cli, Command};
 use crate::progress::beside_bars;
+use crate::text;
 use likeness::ExtractOptions;
 use std::fmt::Display;
 use std::num::NonZero;
@@ -37,7 +38,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
 
 /// Tells of an error that stops nothing.
 fn complain(error: impl Display) {
-    beside_bars(|| eprintln!("likeness: {error}"));
+    let message = error.to_string();
+    beside_bars(|| eprintln!("likeness: {}", text::printable(&message)));
 }
 
 impl Analysis {

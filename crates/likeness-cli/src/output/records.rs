@@ -2,6 +2,7 @@
 
 use super::plain_table;
 use crate::args::Format;
+use crate::text;
 use serde_json::{Map, Value};
 use std::io::Write;
 
@@ -19,7 +20,7 @@ impl Cell {
 
     /// A value that is read the same by both.
     pub(crate) fn same(value: Value) -> Cell {
-        let text = plain(&value);
+        let text = text::printable(&plain(&value)).into_owned();
         Cell { value, text }
     }
 }

@@ -39,7 +39,7 @@ impl<W: Write> ReportWriter for Table<W> {
         } else if rows.is_empty() {
             rows.push(note("nothing found".to_owned()));
         }
-        rows[0][0].clone_from(&report.query);
+        rows[0][0] = text::printable(&report.query).into_owned();
         self.table.add_rows(rows);
         Ok(())
     }
@@ -76,7 +76,7 @@ fn first_row(found: &Match, segment: &Segment) -> [String; 7] {
         Media::Video => "video",
     };
     let mut row = further_row(segment);
-    row[1].clone_from(&found.reference);
+    row[1] = text::printable(&found.reference).into_owned();
     medium.clone_into(&mut row[2]);
     row[5] = text::disguise(&found.distortions);
     row[6] = format!("{:.2}", found.score);

@@ -24,6 +24,7 @@ fn wrong_usage_is_an_error() {
         ["match"].as_slice(),
         &["unheard-of"],
         &["add", "--format", "xml", "x"],
+        &["match", "--jobs", "100000", "x"],
     ] {
         sandbox.run(args).ends_in(2);
     }

@@ -36,6 +36,9 @@ const CODECS: [AudioCodecId; 8] = [
     CODEC_ID_MP3,
 ];
 
+/// More channels make symphonia 0.6 overflow; FFmpeg says what is wrong with them.
+const MAX_CHANNELS: u16 = 64;
+
 /// An open file.
 pub(crate) struct Reader {
     path: PathBuf,
@@ -54,9 +57,9 @@ struct Chosen {
 /// Opens a file that symphonia is known to decode well; `forced` tries any file.
 pub(crate) fn open(path: &Path, forced: bool) -> Result<Reader, MediaError> {
     let mut file = open_file(path)?;
-    let head = head::<16>(path, &mut file)?;
+    let head = head::<1024>(path, &mut file)?;
     let failed = |reason: &str| MediaError::undecodable(path, "audio", reason);
-    if !forced && !is_known(&head) {
+    if !forced && (!is_known(&head) || channels(&head) > MAX_CHANNELS) {
         return Err(failed("not a format read by symphonia"));
     }
     let stream = MediaSourceStream::new(Box::new(file), Default::default());
@@ -108,6 +111,13 @@ fn is_known(head: &[u8]) -> bool {
     let wave = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WAVE");
     let layer_3 = matches!(head, [0xff, second, ..] if second & 0xe6 == 0xe2);
     wave || layer_3 || head.starts_with(b"fLaC") || head.starts_with(b"ID3")
+}
+
+/// Channels that a WAV file declares in the first bytes; 0 where they do not tell.
+fn channels(head: &[u8]) -> u16 {
+    let format = head.windows(4).position(|four| four == b"fmt ");
+    let declared = format.and_then(|at| head.get(at + 10..at + 12));
+    declared.map_or(0, |two| u16::from_le_bytes([two[0], two[1]]))
 }
 
 impl Reader {
