@@ -1,30 +1,54 @@
-"""Prints the scores of a run and of its rivals side by side. Usage: table.py RUN"""
+"""Prints the scores of a run and of its rivals side by side. Usage: table.py RUN
+
+A rival's cell is: found at its threshold / right reference ranked first, without a threshold."""
 
 import json
 import pathlib
 import sys
 
 
+def load(path):
+    return json.loads(path.read_text())
+
+
+def by_row(scores):
+    return {(row["row"], row["media"]): row for row in scores["rows"]}
+
+
+def table(media, ours, rivals):
+    rows = [row for row in ours if row[1] == media]
+    names = [name for name, (accepted, _) in rivals.items() if any(r in accepted for r in rows)]
+    if not rows or not names:
+        return
+    print(f"\n| row | queries | likeness | {' | '.join(names)} |")
+    print("|---" * (len(names) + 3) + "|")
+
+    def line(title, chosen):
+        total = sum(ours[row]["queries"] for row in chosen)
+        cells = [str(total), str(sum(ours[row]["found"] for row in chosen))]
+        for name in names:
+            found, first = (sum(part[row]["found"] for row in chosen) for part in rivals[name])
+            cells.append(f"{found} / {first}")
+        print(f"| {title} | {' | '.join(cells)} |")
+
+    for row in rows:
+        line(row[0], [row])
+    line("all of these", rows)
+    false = [sum(ours[row]["false_matches"] for row in rows)]
+    false += [sum(rivals[name][0][row]["false_matches"] for row in rows) for name in names]
+    print(f"| false matches on these |  | {' | '.join(map(str, false))} |")
+
+
 def main():
     run = pathlib.Path(sys.argv[1])
-    scores = {"likeness": json.loads((run / "results.json").read_text())["scores"]}
-    for path in sorted((run / "rivals").glob("*.json")):
-        scores[path.stem] = json.loads(path.read_text())
-    rows = [(row["row"], row["media"]) for row in scores["likeness"]["rows"]]
-    for media in ["audio"]:
-        wanted = [row for row in rows if row[1] == media]
-        found = {
-            name: {(row["row"], row["media"]): row for row in score["rows"]}
-            for name, score in scores.items()
-        }
-        names = list(scores)
-        print(f"\n| row | {' | '.join(names)} |")
-        print("|---" * (len(names) + 1) + "|")
-        for row in wanted:
-            cells = [f"{found[n][row]['found']}/{found[n][row]['queries']}" for n in names]
-            print(f"| {row[0]} | {' | '.join(cells)} |")
-        cells = [str(sum(found[n][row]["false_matches"] for row in wanted)) for n in names]
-        print(f"| false, on these | {' | '.join(cells)} |")
+    ours = by_row(load(run / "results.json")["scores"])
+    rivals = {}
+    for path in sorted((run / "rivals").glob("*.rank1.json")):
+        name = path.name.removesuffix(".rank1.json")
+        rivals[name] = [by_row(load(path.with_name(f"{name}.json"))), by_row(load(path))]
+    for media in ["audio", "video"]:
+        table(media, ours, rivals)
+    print("\nRivals: found at the lowest threshold without an accusation / ranked first without one.")
 
 
 main()

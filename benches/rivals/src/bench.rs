@@ -48,29 +48,37 @@ pub(crate) struct Found {
 
 impl Bench {
     pub(crate) fn load(run: &Path, media_folder: &Path, media: Media) -> Result<Bench> {
-        let kind = match media {
-            Media::Audio => "music",
-            Media::Video => "video",
+        let kinds: &[&str] = match media {
+            Media::Audio => &["music", "speech"],
+            Media::Video => &["video"],
         };
-        let unrelated = format!("unrelated {kind}");
+        let unrelated = |row: &str| {
+            let kind = row.strip_prefix("unrelated ");
+            kind.is_some_and(|kind| {
+                kinds.contains(&kind) || (media == Media::Video && kind == "drawn")
+            })
+        };
         let mut queries: Vec<Query> = lines(&run.join("truth.jsonl"))?;
         queries.retain(|query| {
-            query.row == unrelated
-                || (media == Media::Video && query.row == "unrelated drawn")
-                || query.truths.iter().any(|truth| truth.media == media)
+            unrelated(&query.row) || query.truths.iter().any(|truth| truth.media == media)
         });
         let path = run.join("references.txt");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("reading {}", path.display()))?;
         let references: Vec<String> = text
             .lines()
-            .filter(|name| name.split('/').next() == Some(kind))
+            .filter(|name| {
+                name.split('/')
+                    .next()
+                    .is_some_and(|kind| kinds.contains(&kind))
+            })
             .map(str::to_owned)
             .collect();
         ensure!(
             !references.is_empty() && !queries.is_empty(),
-            "{} holds no {kind}",
-            run.display()
+            "{} holds no {}",
+            run.display(),
+            kinds.join(" and no ")
         );
         Ok(Bench {
             queries,
@@ -91,19 +99,32 @@ impl Bench {
         self.references.iter().map(path).collect()
     }
 
-    /// Writes the report with the lowest threshold that accuses no query that shows nothing of the
-    /// references. Returns the threshold: scores above it are accepted.
+    /// Writes two reports: NAME.jsonl with the lowest threshold that accuses no query that shows
+    /// nothing of the references, and NAME.rank1.jsonl with each query's best reference, however low its
+    /// score. Returns the threshold: scores above it are accepted.
     pub(crate) fn write(&self, name: &str, found: &[Vec<Found>]) -> Result<f64> {
         let threshold = self.threshold(found);
-        let mut text = String::new();
-        for (query, found) in self.queries.iter().zip(found) {
-            let report = self.report(query, found, threshold);
-            writeln!(text, "{}", serde_json::to_string(&report)?)?;
-        }
         let folder = self.run.join("rivals");
         std::fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{name}.jsonl"));
-        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        let write = |name: String, report: &dyn Fn(&Query, &[Found]) -> MatchReport| {
+            let mut text = String::new();
+            for (query, found) in self.queries.iter().zip(found) {
+                writeln!(text, "{}", serde_json::to_string(&report(query, found))?)?;
+            }
+            let path = folder.join(name);
+            std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+        };
+        let accepted = |query: &Query, found: &[Found]| self.report(query, found, threshold);
+        write(format!("{name}.jsonl"), &accepted)?;
+        let first = |query: &Query, found: &[Found]| {
+            let best = found.iter().max_by(|a, b| a.score.total_cmp(&b.score));
+            self.report(
+                query,
+                best.map_or(&[], std::slice::from_ref),
+                f64::NEG_INFINITY,
+            )
+        };
+        write(format!("{name}.rank1.jsonl"), &first)?;
         Ok(threshold)
     }
 

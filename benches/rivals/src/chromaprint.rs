@@ -1,5 +1,6 @@
 //! Chromaprint: one 32-bit word every eighth of a second.
 
+use crate::alignment::{self, Strings};
 use crate::bench::{Bench, Found};
 use crate::sound::{decode, fingerprints};
 use anyhow::{Context, Result, anyhow};
@@ -13,8 +14,6 @@ use std::process::Command;
 const RATE: u32 = 11_025;
 /// Seconds from one word to the next: a third of a frame of 4096 samples.
 const STEP: f64 = 1365.0 / RATE as f64;
-/// Alignments that cover less of the query are not tried.
-const SHORTEST_SHARE: f64 = 0.5;
 
 #[derive(Deserialize)]
 struct Printed {
@@ -33,50 +32,15 @@ pub(crate) fn fpcalc(bench: &Bench) -> Result<Vec<Vec<Found>>> {
             .with_context(|| format!("starting {command:?}"))?;
         let printed: Printed = serde_json::from_slice(&output.stdout)
             .with_context(|| format!("{}", path.display()))?;
-        Ok(printed.fingerprint)
+        Ok(printed
+            .fingerprint
+            .iter()
+            .map(|word| [u64::from(*word)])
+            .collect())
     };
-    let references = fingerprints(&bench.reference_paths(), print)?;
-    let queries = fingerprints(&bench.query_paths(), print)?;
-    let search = |query: &Vec<u32>| {
-        let candidates = references.iter().enumerate();
-        candidates
-            .filter_map(|(index, reference)| aligned(index, query, reference))
-            .collect()
-    };
-    Ok(queries.par_iter().map(search).collect())
-}
-
-/// The best alignment of a query with a reference.
-fn aligned(index: usize, query: &[u32], reference: &[u32]) -> Option<Found> {
-    let least = ((query.len() as f64 * SHORTEST_SHARE).ceil() as usize).max(1);
-    let (first, last) = (
-        least as isize - query.len() as isize,
-        reference.len() as isize - least as isize,
-    );
-    let equal = |shift: isize| {
-        let begin = (-shift).max(0) as usize;
-        let skip = shift.max(0) as usize;
-        let pairs = query[begin..].iter().zip(&reference[skip..]);
-        let (mut bits, mut words) = (0, 0);
-        for (a, b) in pairs {
-            bits += (a ^ b).count_zeros();
-            words += 1;
-        }
-        (f64::from(bits) / f64::from(32 * words), begin, skip, words)
-    };
-    let best = (first..=last)
-        .map(equal)
-        .filter(|&(.., words)| words as usize >= least)
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    let (score, begin, skip, words) = best;
-    Some(Found {
-        reference: index,
-        score,
-        query_start: begin as f64 * STEP,
-        query_end: (begin as f64 + f64::from(words)) * STEP,
-        reference_start: skip as f64 * STEP,
-        speed: 1.0,
-    })
+    let references: Vec<Strings<1>> = fingerprints(&bench.reference_paths(), print)?;
+    let queries = fingerprints(&bench.query_paths(), |path| Ok(vec![print(path)?]))?;
+    Ok(alignment::search(&queries, &references, 32, STEP))
 }
 
 /// `rusty-chromaprint` with its own matcher, scored by similarity times the share of the query that
@@ -120,36 +84,4 @@ fn rusty_print(path: &Path, config: &Configuration) -> Result<Vec<u32>> {
     printer.consume(&samples);
     printer.finish();
     Ok(printer.fingerprint().to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_alignment_is_found_wherever_it_lies() {
-        let reference: Vec<u32> = (1..200_u32)
-            .map(|i| i.wrapping_mul(2_654_435_761))
-            .collect();
-        for start in [0, 17, 150] {
-            let found = aligned(3, &reference[start..start + 40], &reference);
-            let found = found.expect("longer than half the query");
-            assert_eq!((found.reference, found.score), (3, 1.0));
-            assert!((found.reference_start - start as f64 * STEP).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn a_query_may_begin_before_the_reference() {
-        let reference: Vec<u32> = (1..60_u32).map(|i| i.wrapping_mul(2_654_435_761)).collect();
-        let query = [&[7, 8, 9][..], &reference[..20]].concat();
-        let found = aligned(0, &query, &reference).expect("overlaps");
-        assert_eq!(found.score, 1.0);
-        assert!((found.query_start - 3.0 * STEP).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_reference_that_is_too_short_is_no_candidate() {
-        assert_eq!(aligned(0, &[1, 2, 3, 4], &[1]), None);
-    }
 }

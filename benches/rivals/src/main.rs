@@ -1,8 +1,11 @@
 //! Runs other fingerprinting programs on the queries and references of a benchmark run and writes
 //! what they find in the project's report format, for `likeness-bench score`.
 
+mod alignment;
+mod audiofp;
 mod bench;
 mod chromaprint;
+mod pictures;
 mod sound;
 
 use anyhow::Result;
@@ -32,6 +35,8 @@ enum Command {
         #[arg(required = true)]
         rivals: Vec<Rival>,
     },
+    /// Measures what decoding the references costs FFmpeg's program, doing nothing with them.
+    Decode,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -40,6 +45,18 @@ enum Rival {
     Fpcalc,
     /// The port to Rust with its own matcher.
     RustyChromaprint,
+    /// Landmark pairs of the crate audiofp.
+    AudiofpWang,
+    /// Its tempo-invariant triplets.
+    AudiofpPanako,
+    /// Its signs of band energies.
+    AudiofpHaitsma,
+    /// PDQ of every frame; every alignment tried.
+    Pdqhash,
+    /// vPDQ, matched as it documents.
+    Vpdq,
+    /// FFmpeg's MPEG-7 video signature; every alignment tried.
+    FfmpegSignature,
 }
 
 impl Rival {
@@ -52,6 +69,19 @@ impl Rival {
         match self {
             Rival::Fpcalc => chromaprint::fpcalc(bench),
             Rival::RustyChromaprint => chromaprint::rusty(bench),
+            Rival::AudiofpWang => audiofp::wang(bench),
+            Rival::AudiofpPanako => audiofp::panako(bench),
+            Rival::AudiofpHaitsma => audiofp::haitsma(bench),
+            Rival::Pdqhash => pictures::pdq(bench),
+            Rival::Vpdq => pictures::vpdq(bench),
+            Rival::FfmpegSignature => pictures::signature(bench),
+        }
+    }
+
+    fn media(self) -> Media {
+        match self {
+            Rival::Pdqhash | Rival::Vpdq | Rival::FfmpegSignature => Media::Video,
+            _ => Media::Audio,
         }
     }
 
@@ -59,15 +89,36 @@ impl Rival {
         match self {
             Rival::Fpcalc => sound::first_line("fpcalc", "-version"),
             Rival::RustyChromaprint => Ok("rusty-chromaprint 0.3.0, preset_test2".to_owned()),
+            Rival::AudiofpWang | Rival::AudiofpPanako | Rival::AudiofpHaitsma => {
+                Ok("audiofp 0.4.5".to_owned())
+            }
+            Rival::Pdqhash => pictures::python_version("pdqhash"),
+            Rival::Vpdq => pictures::python_version("vpdq"),
+            Rival::FfmpegSignature => sound::first_line("ffmpeg", "-version"),
         }
     }
 }
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    let Command::Run { rivals } = cli.command;
-    let bench = Bench::load(&cli.run, &cli.media, Media::Audio)?;
+    let load = |media| Bench::load(&cli.run, &cli.media, media);
+    let rivals = match &cli.command {
+        Command::Run { rivals } => rivals.clone(),
+        Command::Decode => {
+            for (media, what) in [(Media::Audio, "sound"), (Media::Video, "films")] {
+                let paths = load(media)?.reference_paths();
+                let cpu = sound::decoding(&paths)?;
+                println!(
+                    "ffmpeg -f null\t{what}: {} files\t{cpu:.1} s CPU",
+                    paths.len()
+                );
+            }
+            return Ok(());
+        }
+    };
     for rival in rivals {
+        eprintln!("{}", rival.name());
+        let bench = load(rival.media())?;
         let start = Instant::now();
         let found = rival.find(&bench)?;
         let threshold = bench.write(&rival.name(), &found)?;

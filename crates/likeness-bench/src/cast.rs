@@ -54,7 +54,15 @@ impl<'a> Cast<'a> {
             let fits = |work: &&&Work| work.kind == kind && work.role == Role::Background;
             present.iter().filter(fits).copied().collect::<Vec<_>>()
         };
-        let references = take(Role::Reference, &suite.references);
+        let mut references = take(Role::Reference, &suite.references);
+        let mut negatives = take(Role::Negative, &suite.negatives);
+        let long = |work: &&&Work| work.duration_s.is_some_and(|seconds| seconds >= SHORTEST);
+        let speech = background(Kind::Speech);
+        let mut spoken = speech.iter().filter(long).copied();
+        references.extend(spoken.by_ref().take(suite.references.speech));
+        negatives.extend(spoken.take(suite.negatives.speech));
+        let unknown = |work: &&Work| !references.iter().any(|known| known.same_work(work));
+        let voices = speech.into_iter().filter(unknown).collect();
         let copied = |work: &&&Work| {
             let same =
                 |reference: &&Work| reference.same_work(work) && reference.sha256 != work.sha256;
@@ -63,8 +71,8 @@ impl<'a> Cast<'a> {
         let cast = Cast {
             variants: present.iter().filter(copied).copied().collect(),
             references,
-            negatives: take(Role::Negative, &suite.negatives),
-            voices: background(Kind::Speech),
+            negatives,
+            voices,
             photos: background(Kind::Photos),
             shared,
         };
@@ -74,6 +82,18 @@ impl<'a> Cast<'a> {
             media.display()
         );
         Ok(cast)
+    }
+
+    /// All works, part by part.
+    pub(crate) fn works(&self) -> impl Iterator<Item = &'a Work> + '_ {
+        let parts = [
+            &self.references,
+            &self.negatives,
+            &self.voices,
+            &self.photos,
+            &self.variants,
+        ];
+        parts.into_iter().flatten().copied()
     }
 
     /// The references that may rightly be found in a query that shows `source`.

@@ -1,8 +1,8 @@
 //! What decoding alone costs: the floor under every fingerprinter.
 
 use crate::corpus::Work;
+use crate::costs::cpu_seconds;
 use crate::make::progress;
-use crate::run::cpu_seconds;
 use likeness_audio::AudioConfig;
 use likeness_media::{Limits, MediaError};
 use rayon::prelude::*;

@@ -2,11 +2,15 @@
 
 mod calibrate;
 mod cast;
+mod compare;
 mod corpus;
+mod costs;
 mod decode;
 mod fetch;
 mod gate;
+mod made;
 mod make;
+mod material;
 mod own;
 mod report;
 mod run;
@@ -19,6 +23,7 @@ use anyhow::{Context, Result, ensure};
 use cast::Cast;
 use clap::{Args, Parser, Subcommand};
 use corpus::{Kind, Role, Split, Work};
+use made::Made;
 use report::Results;
 use score::ndcr::LibraryHours;
 use std::path::{Path, PathBuf};
@@ -60,8 +65,8 @@ enum Command {
     },
     /// Makes a suite's queries and their truth.
     Make(Setting),
-    /// Adds a suite's references, matches its queries (made first when they are not there), scores
-    /// and reports.
+    /// Adds a suite's references, matches its queries (made first when they are not there or were
+    /// made otherwise), scores and reports.
     Run {
         #[command(flatten)]
         setting: Setting,
@@ -96,6 +101,14 @@ enum Command {
         /// The folder of the run.
         folder: PathBuf,
     },
+    /// Tells whether two runs had the same queries, bit for bit, and the same matches, to the last
+    /// digit; fails when not.
+    Compare {
+        /// The folder of one run.
+        one: PathBuf,
+        /// The folder of the other.
+        other: PathBuf,
+    },
     /// Compares every work with all others, to learn how much evidence chance gives.
     Calibrate {
         /// Works of this split only.
@@ -113,6 +126,15 @@ enum Command {
         /// Where results go.
         #[arg(long, default_value = "bench-out")]
         out: PathBuf,
+    },
+    /// Listens to the music and sets its class in the manifest: sustained, melodic or percussive.
+    Classify {
+        /// The manifest to rewrite.
+        #[arg(long, default_value = "datasets/corpus.tsv")]
+        manifest: PathBuf,
+        /// Where the files are.
+        #[arg(long, default_value = "datasets/media")]
+        corpus: PathBuf,
     },
     /// Assigns splits and roles in the manifest.
     Assign {
@@ -173,7 +195,9 @@ impl Setting {
     /// The suite, its works and its folder.
     fn prepare(&self) -> Result<(Suite, Vec<Work>, PathBuf)> {
         let mut suite = Suite::load(&self.suite)?;
-        suite.queries = self.queries.unwrap_or(suite.queries);
+        if let Some(queries) = self.queries {
+            suite.set_queries(queries);
+        }
         let mut works = corpus::load(&self.manifest)?;
         if let Some(own) = &self.media {
             works.retain(|work| work.role == Role::Background);
@@ -186,6 +210,7 @@ impl Setting {
     fn make(&self) -> Result<()> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
+        Made::clear(&folder)?;
         let queries = make::make(&suite, &cast, &self.corpus, &folder)?;
         eprintln!("{} queries in {}", queries.len(), folder.display());
         Ok(())
@@ -217,10 +242,10 @@ impl Setting {
     fn run(&self, reuse: bool, only: &[String]) -> Result<Results> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
-        let truth = folder.join("truth.jsonl");
-        let mut queries = if truth.is_file() {
-            truth::load(&truth)?
+        let mut queries = if Made::of(&suite, &cast).describes(&folder) {
+            truth::load(&folder.join("truth.jsonl"))?
         } else {
+            Made::clear(&folder)?;
             make::make(&suite, &cast, &self.corpus, &folder)?
         };
         let wanted = |row: &str| only.is_empty() || only.iter().any(|part| row.contains(part));
@@ -242,6 +267,8 @@ impl Setting {
             }),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: report::machine(),
+            ffmpeg: likeness_distort::ffmpeg_version(),
+            settings: format!("{:?}", run::matching()),
             costs: Some(costs),
             scores: score::score(&queries, &reports, Some(searched)),
         };
@@ -307,6 +334,14 @@ fn main() -> Result<()> {
         Command::Report { folder } => {
             report::write(&read_results(&folder)?, &folder)?;
         }
+        Command::Compare { one, other } => {
+            let found = compare::folders(&one, &other)?;
+            println!(
+                "the same in both: {} queries, bit for bit, and {} reports",
+                found.same_queries, found.same_reports
+            );
+            ensure!(found.differences.is_empty(), found.differences.join("\n"));
+        }
         Command::Calibrate {
             split,
             kind,
@@ -322,6 +357,12 @@ fn main() -> Result<()> {
                 "{}",
                 calibrate::calibrate(&works, &kind, &shared, &corpus, &out)?
             );
+        }
+        Command::Classify { manifest, corpus } => {
+            let mut works = corpus::load(&manifest)?;
+            let count = material::classify(&mut works, &corpus)?;
+            corpus::save(&manifest, &works)?;
+            eprintln!("{count} works classified");
         }
         Command::Assign { manifest } => {
             let mut works = corpus::load(&manifest)?;

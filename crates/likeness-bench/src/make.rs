@@ -2,6 +2,8 @@
 
 use crate::cast::Cast;
 use crate::corpus::{Kind, Work};
+use crate::fetch::sha256;
+use crate::made::Made;
 use crate::suite::{Row, Suite};
 use crate::truth::{Query, save};
 use anyhow::{Context, Result, ensure};
@@ -38,7 +40,8 @@ enum Plan<'a> {
     Drawn(Generated),
 }
 
-/// Makes all queries of `suite` under `out`/queries and writes `out`/truth.jsonl.
+/// Makes all queries of `suite` under `out`/queries and writes `out`/truth.jsonl, and last of all
+/// `out`/made.json, what they were made from.
 pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> Result<Vec<Query>> {
     let folder = out.join("queries");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -47,7 +50,13 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
     let made: Vec<Result<Option<Query>>> = plans
         .par_iter()
         .map(|(name, plan)| {
-            let query = one(suite, cast, media, &folder, name, plan);
+            let query = one(suite, cast, media, &folder, name, plan).and_then(|made| {
+                let sealed = |mut query: Query| {
+                    query.sha256 = sha256(&folder.join(&query.query))?;
+                    Ok(query)
+                };
+                made.map(sealed).transpose()
+            });
             bar.inc();
             query.with_context(|| format!("query {name}"))
         })
@@ -70,6 +79,7 @@ pub(crate) fn make(suite: &Suite, cast: &Cast<'_>, media: &Path, out: &Path) -> 
         failed.len(),
         failed.join("\n")
     );
+    Made::of(suite, cast).save(out)?;
     Ok(queries)
 }
 
@@ -123,28 +133,27 @@ impl Progress {
 
 fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Plan<'a>)> {
     let mut plans = Vec::new();
-    for (index, row) in suite.rows.iter().enumerate() {
-        let kind = if row.video.is_some() {
-            Kind::Video
-        } else {
-            Kind::Music
-        };
+    let mut walked = 0;
+    for row in &suite.rows {
+        let kind = row.kind();
         let seconds = row.seconds.unwrap_or(suite.seconds);
         let both = row.audio.is_some() && row.video.is_some();
         let pool: Vec<&Work> = cast
             .references
             .iter()
-            .filter(|work| work.kind == kind && (!both || has_sound(&work.path(media))))
+            .filter(|work| work.kind == kind && work.bytes <= suite.max_source_bytes)
+            .filter(|work| !both || has_sound(&work.path(media)))
             .copied()
             .collect();
         if pool.is_empty() {
             eprintln!("{}: left out: no reference of this kind", row.name);
         }
-        for query in 0..suite.queries.min(pool.len() * 4) {
+        let queries = suite.queries(row);
+        for query in 0..queries.min(pool.len() * 4) {
             // Rows walk on through the works, so that a suite touches as many as it can.
-            let first = index * suite.queries + query;
+            let first = walked + query;
             let mut sources: Vec<&Work> = (0..pool.len())
-                .map(|step| pool[(first + step * suite.queries) % pool.len()])
+                .map(|step| pool[(first + step * queries) % pool.len()])
                 .collect();
             // Long enough ones first; a stable sort keeps the walk.
             sources.sort_by_key(|work| work.duration_s.unwrap_or(0.0) < seconds * 0.6);
@@ -154,6 +163,7 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
                 Plan::Copy { row, sources },
             ));
         }
+        walked += queries;
     }
     for (index, work) in cast.variants.iter().enumerate() {
         plans.push((format!("variant-{index:02}"), Plan::Variant(work)));
@@ -164,15 +174,17 @@ fn plan<'a>(suite: &'a Suite, cast: &Cast<'a>, media: &Path) -> Vec<(String, Pla
     }
     let mut random = Random::new(suite.seed, "drawn");
     for index in 0..suite.negatives.generated {
-        let drawn = match index % 6 {
+        let mut photo = || cast.photos[random.index(cast.photos.len())].path(media);
+        let drawn = match index % 8 {
             0 | 1 if !cast.photos.is_empty() => {
-                let photo = |_| cast.photos[random.index(cast.photos.len())].path(media);
-                Generated::Slideshow((0..5).map(photo).collect())
+                Generated::Slideshow([(); 5].map(|()| photo()).into())
             }
             2 => Generated::Noise,
             3 => Generated::Black,
             4 => Generated::TestCard,
             5 => Generated::Pattern,
+            // One photo that stands still.
+            6 if !cast.photos.is_empty() => Generated::Slideshow(vec![photo(); 5]),
             _ => Generated::Bars,
         };
         plans.push((format!("drawn-{index:02}"), Plan::Drawn(drawn)));
@@ -254,7 +266,7 @@ fn one(
         }
         Plan::Unrelated(work) => {
             let recipe = Recipe {
-                audio: (work.kind == Kind::Music).then(Vec::new),
+                audio: (work.kind != Kind::Video).then(Vec::new),
                 video: (work.kind == Kind::Video).then(Vec::new),
                 ..Recipe::default()
             };

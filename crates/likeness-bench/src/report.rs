@@ -1,16 +1,19 @@
 //! `report`: results as Markdown, CSV and one self-contained HTML page.
 
+mod bars;
 mod html;
 
+use bars::bars;
 use html::page;
 
-use crate::run::Costs;
+use crate::costs::{AddCost, Costs, MatchCost};
 use crate::score::ndcr::RowCost;
 use crate::score::{ClassScore, Finding, RowScore, Scores, VariantScore};
 use crate::suite::Suite;
 use anyhow::{Context, Result};
 use likeness_core::report::Media;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -23,6 +26,12 @@ pub(crate) struct Results {
     pub(crate) version: String,
     /// The processor and how many of its threads there are.
     pub(crate) machine: String,
+    /// The libraries that made the queries.
+    #[serde(default)]
+    pub(crate) ffmpeg: String,
+    /// Every parameter of matching.
+    #[serde(default)]
+    pub(crate) settings: String,
     /// `None` when only a report was scored.
     pub(crate) costs: Option<Costs>,
     pub(crate) scores: Scores,
@@ -118,21 +127,11 @@ fn decimals(value: Option<f64>, digits: usize) -> String {
 pub(crate) fn markdown(results: &Results) -> String {
     let scores = &results.scores;
     let mut text = format!(
-        "# Suite {}\n\n{}\n\n",
+        "# Suite {}\n\n{}\n",
         results.suite.name,
         conditions(results)
     );
-    let titles: Vec<&str> = COLUMNS.iter().map(|(title, _)| *title).collect();
-    let _ = writeln!(
-        text,
-        "| {} |\n|{}",
-        titles.join(" | "),
-        "---|".repeat(titles.len())
-    );
-    for row in &scores.rows {
-        let cells: Vec<String> = COLUMNS.iter().map(|(_, cell)| cell(row)).collect();
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
+    markdown_table(&mut text, &COLUMNS, &scores.rows);
     let _ = writeln!(
         text,
         "\nErrors are medians over the copies found. micro-AP {:.3}.\n\n\
@@ -149,22 +148,12 @@ pub(crate) fn markdown(results: &Results) -> String {
             row.rate_high * 100.0
         );
     }
+    markdown_table(&mut text, &bars::COLUMNS, &bars(scores));
     let _ = writeln!(text, "\n{}", classes_line(scores));
     if let Some(variants) = &scores.variants {
         let _ = writeln!(text, "\n{}", variants_line(variants));
     }
-    if !scores.detection_costs.is_empty() {
-        let titles = DETECTION_COLUMNS.map(|(title, _)| title).join(" | ");
-        let _ = writeln!(
-            text,
-            "\n| {titles} |\n|{}",
-            "---|".repeat(DETECTION_COLUMNS.len())
-        );
-    }
-    for cost in &scores.detection_costs {
-        let cells = DETECTION_COLUMNS.map(|(_, cell)| cell(cost));
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
+    markdown_table(&mut text, &DETECTION_COLUMNS, &scores.detection_costs);
     if let Some(costs) = &results.costs {
         let _ = write!(text, "\n## Cost\n\n");
         for (what, value) in cost_lines(costs) {
@@ -180,6 +169,20 @@ pub(crate) fn markdown(results: &Results) -> String {
         }
     }
     text
+}
+
+/// A table after an empty line; nothing when it has no rows.
+fn markdown_table<Row>(text: &mut String, columns: &[Column<Row>], rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let rule = "---|".repeat(titles.len());
+    let _ = writeln!(text, "\n| {} |\n|{rule}", titles.join(" | "));
+    for row in rows {
+        let cells: Vec<String> = columns.iter().map(|(_, cell)| cell(row)).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
 }
 
 /// Recall by class of work.
@@ -216,7 +219,12 @@ pub(crate) fn sections(scores: &Scores) -> [(&'static str, &[Finding]); 3] {
 }
 
 pub(crate) fn line(finding: &Finding) -> String {
-    let mut line = format!("{} ({})", finding.query, finding.row);
+    format!("{}{}", finding.query, told(finding))
+}
+
+/// What there is to say of a query, to stand behind its name.
+pub(crate) fn told(finding: &Finding) -> String {
+    let mut line = format!(" ({})", finding.row);
     if let Some(source) = &finding.source {
         let _ = write!(line, " from {source}");
     }
@@ -230,83 +238,108 @@ pub(crate) fn line(finding: &Finding) -> String {
 /// Under which conditions the numbers came about.
 pub(crate) fn conditions(results: &Results) -> String {
     let suite = &results.suite;
+    let numbers: BTreeSet<usize> = suite.rows.iter().map(|row| suite.queries(row)).collect();
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
     format!(
-        "Version {}, split {}, seed {}, queries of {} s, {} a row, on {}.",
-        results.version, results.split, suite.seed, suite.seconds, suite.queries, results.machine
+        "Version {}, split {}, seed {}, queries of {} s, {} a row, on {}; queries made with {}.",
+        results.version,
+        results.split,
+        suite.seed,
+        suite.seconds,
+        numbers.join(" or "),
+        results.machine,
+        results.ffmpeg
     )
 }
 
-pub(crate) fn cost_lines(costs: &Costs) -> Vec<(&'static str, String)> {
+pub(crate) fn cost_lines(costs: &Costs) -> Vec<(String, String)> {
     let hours = |seconds: f64| seconds / 3600.0;
-    let milliseconds = |values: [f64; 3]| {
-        let [median, most, nearly_all] = values.map(|seconds| seconds * 1000.0);
-        format!("{median:.0} / {most:.0} / {nearly_all:.0} ms (p50 / p95 / p99)")
-    };
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let an_hour = |bytes: u64, seconds: f64| megabytes(bytes) / hours(seconds.max(1.0));
-    vec![
+    let references = format!(
+        "{} ({:.2} h of sound, {:.2} h of pictures)",
+        costs.references,
+        hours(costs.library_audio_seconds),
+        hours(costs.library_video_seconds)
+    );
+    let library = format!(
+        "{:.1} MB, opened in {:.0} ms; fingerprints without look-up tables: \
+         {:.2} MB an hour of sound, {:.2} MB an hour of pictures",
+        megabytes(costs.library_bytes),
+        costs.open_wall * 1000.0,
+        an_hour(costs.audio_fingerprint_bytes, costs.library_audio_seconds),
+        an_hour(costs.video_fingerprint_bytes, costs.library_video_seconds),
+    );
+    let queries: usize = costs.matching.iter().map(|cost| cost.queries).sum();
+    let matching = format!(
+        "{queries} queries in {:.0} s, {:.0} s CPU",
+        costs.query_wall, costs.query_cpu
+    );
+    let memory = format!("{:.0} MB", costs.peak_memory as f64 / 1e6);
+    let mut lines = vec![
+        ("references".to_owned(), references),
         (
-            "references",
-            format!(
-                "{} ({:.2} h of sound, {:.2} h of pictures)",
-                costs.references,
-                hours(costs.library_audio_seconds),
-                hours(costs.library_video_seconds)
-            ),
+            "references that failed".to_owned(),
+            costs.failed.len().to_string(),
         ),
-        ("references that failed", costs.failed.len().to_string()),
+    ];
+    lines.extend(
+        costs
+            .adding
+            .iter()
+            .map(|cost| adding_line(cost, costs.jobs)),
+    );
+    lines.push(("library".to_owned(), library));
+    lines.push(("matching".to_owned(), matching));
+    lines.extend(costs.matching.iter().flat_map(matching_lines));
+    lines.push(("peak memory of adding and matching".to_owned(), memory));
+    lines
+}
+
+fn adding_line(cost: &AddCost, jobs: usize) -> (String, String) {
+    let at_a_time = match jobs {
+        0 => "one file a core".to_owned(),
+        jobs => format!("{jobs} files"),
+    };
+    let pace = |cpu: f64| cost.seconds / cpu.max(1e-9);
+    let mut line = format!(
+        "{} works in {:.0} s with {at_a_time} at a time, {:.0} s CPU: {:.0} x realtime per core; ",
+        cost.references,
+        cost.wall,
+        cost.cpu,
+        pace(cost.cpu)
+    );
+    let _ = if cost.decode_cpu > 0.0 {
+        write!(
+            line,
+            "decoding alone {:.0} s CPU: {:.0} x realtime per core; adding costs {:.2} times as much",
+            cost.decode_cpu,
+            pace(cost.decode_cpu),
+            cost.cpu / cost.decode_cpu
+        )
+    } else {
+        write!(line, "decoding alone not measured: nothing was added")
+    };
+    (format!("adding, {}", cost.kind.name()), line)
+}
+
+fn matching_lines(cost: &MatchCost) -> [(String, String); 2] {
+    let line = |values: [f64; 3], cpu: f64| {
+        let [median, most, nearly_all] = values.map(|seconds| seconds * 1000.0);
+        let cpu = cpu * 1000.0;
+        format!(
+            "{median:.0} / {most:.0} / {nearly_all:.0} ms (p50 / p95 / p99), {cpu:.0} ms CPU (mean)"
+        )
+    };
+    let what = format!("{}, {} queries", cost.what, cost.queries);
+    [
         (
-            "adding",
-            format!(
-                "{:.0} s with {} at a time, {:.0} s CPU: {:.0} x realtime per core",
-                costs.add_wall,
-                match costs.jobs {
-                    0 => "one file a core".to_owned(),
-                    jobs => format!("{jobs} files"),
-                },
-                costs.add_cpu,
-                costs.reference_seconds / costs.add_cpu.max(1e-9)
-            ),
+            format!("decoding and fingerprinting a query ({what})"),
+            line(cost.extract, cost.extract_cpu),
         ),
         (
-            "decoding alone",
-            if costs.decode_cpu > 0.0 {
-                format!(
-                    "{:.0} s CPU: {:.0} x realtime per core; adding costs {:.2} times as much",
-                    costs.decode_cpu,
-                    costs.reference_seconds / costs.decode_cpu,
-                    costs.add_cpu / costs.decode_cpu
-                )
-            } else {
-                "not measured: nothing was added".to_owned()
-            },
-        ),
-        (
-            "library",
-            format!(
-                "{:.1} MB, opened in {:.0} ms; fingerprints without look-up tables: \
-                 {:.2} MB an hour of sound, {:.2} MB an hour of pictures",
-                megabytes(costs.library_bytes),
-                costs.open_wall * 1000.0,
-                an_hour(costs.audio_fingerprint_bytes, costs.library_audio_seconds),
-                an_hour(costs.video_fingerprint_bytes, costs.library_video_seconds),
-            ),
-        ),
-        (
-            "matching",
-            format!(
-                "{} queries in {:.0} s, {:.0} s CPU",
-                costs.queries, costs.query_wall, costs.query_cpu
-            ),
-        ),
-        (
-            "decoding and fingerprinting a query",
-            milliseconds(costs.extract),
-        ),
-        ("looking a query up", milliseconds(costs.lookup)),
-        (
-            "peak memory",
-            format!("{:.0} MB", costs.peak_memory as f64 / 1e6),
+            format!("looking a query up ({what})"),
+            line(cost.lookup, cost.lookup_cpu),
         ),
     ]
 }

@@ -1,9 +1,11 @@
 //! `run`: adds the references, matches the queries, measures the cost.
 
-use crate::corpus::Work;
+use crate::corpus::{Kind, Work};
+use crate::costs::{
+    AddCost, Costs, Times, WHOLE, analysed, cpu_seconds, forget_peak, of_queries, peak_memory,
+};
 use crate::decode::decoding_alone;
 use crate::make::progress;
-use crate::stats::quantile;
 use crate::truth::{Lines, Query};
 use anyhow::{Context, Result};
 use likeness::{
@@ -11,43 +13,9 @@ use likeness::{
 };
 use likeness_core::Density;
 use likeness_core::report::MatchReport;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
-
-/// What a run cost. Times in seconds, sizes in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Costs {
-    pub(crate) jobs: usize,
-    pub(crate) references: usize,
-    /// References that could not be added, and why.
-    pub(crate) failed: Vec<String>,
-    pub(crate) reference_seconds: f64,
-    pub(crate) add_wall: f64,
-    pub(crate) add_cpu: f64,
-    /// Decoding the references again and doing nothing with them; 0 when nothing was added.
-    #[serde(default)]
-    pub(crate) decode_cpu: f64,
-    pub(crate) library_bytes: u64,
-    pub(crate) library_audio_seconds: f64,
-    pub(crate) library_video_seconds: f64,
-    /// Of the fingerprints alone; the look-up tables make up the rest of the library.
-    #[serde(default)]
-    pub(crate) audio_fingerprint_bytes: u64,
-    #[serde(default)]
-    pub(crate) video_fingerprint_bytes: u64,
-    pub(crate) open_wall: f64,
-    pub(crate) queries: usize,
-    pub(crate) query_wall: f64,
-    pub(crate) query_cpu: f64,
-    /// Decoding and fingerprinting a query: p50, p95, p99.
-    pub(crate) extract: [f64; 3],
-    /// Looking it up: p50, p95, p99.
-    pub(crate) lookup: [f64; 3],
-    /// Of the whole process, from start to end.
-    pub(crate) peak_memory: u64,
-}
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
@@ -72,14 +40,21 @@ pub(crate) fn run(
         std::fs::remove_dir_all(&directory)
             .with_context(|| format!("removing {}", directory.display()))?;
     }
+    forget_peak();
     let jobs = options.jobs;
     let mut costs = Costs {
         jobs,
         ..Costs::default()
     };
-    add(references, media, &directory, &mut costs)?;
-    if costs.references > 0 {
-        costs.decode_cpu = decoding_alone(references, media);
+    for kind in [Kind::Music, Kind::Speech, Kind::Video] {
+        let works: Vec<&Work> = references
+            .iter()
+            .filter(|w| w.kind == kind)
+            .copied()
+            .collect();
+        if !works.is_empty() {
+            add(kind, &works, media, &directory, &mut costs)?;
+        }
     }
     let start = Instant::now();
     let library = Library::open(&directory)?;
@@ -97,7 +72,14 @@ pub(crate) fn run(
     Ok((reports, costs))
 }
 
-fn add(references: &[&Work], media: &Path, directory: &Path, costs: &mut Costs) -> Result<()> {
+/// Adds the references of one kind.
+fn add(
+    kind: Kind,
+    references: &[&Work],
+    media: &Path,
+    directory: &Path,
+    costs: &mut Costs,
+) -> Result<()> {
     let inputs: Vec<Input> = references
         .iter()
         .map(|work| Input {
@@ -126,14 +108,30 @@ fn add(references: &[&Work], media: &Path, directory: &Path, costs: &mut Costs) 
         _ => {}
     })?;
     bar.finish();
-    costs.references = summary.added;
-    costs.reference_seconds = summary.duration;
-    costs.add_wall = wall.elapsed().as_secs_f64();
-    costs.add_cpu = cpu_seconds() - cpu;
-    costs.failed = failed
+    let (wall, cpu) = (wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    costs.references += summary.added;
+    costs.adding.push(AddCost {
+        kind,
+        references: summary.added,
+        seconds: summary.duration,
+        wall,
+        cpu,
+        decode_cpu: if summary.added > 0 {
+            decoding_alone(references, media)
+        } else {
+            0.0
+        },
+    });
+    let failed = failed
         .into_inner()
         .unwrap_or_else(|poison| poison.into_inner());
+    costs.failed.extend(failed);
     Ok(())
+}
+
+/// The options of every run: the shipped ones.
+pub(crate) fn matching() -> MatchOptions {
+    MatchOptions::default()
 }
 
 /// One query after another, so that latencies are those of a machine with nothing else to do. Each
@@ -144,79 +142,54 @@ fn search(
     out: &Path,
     costs: &mut Costs,
 ) -> Result<Vec<MatchReport>> {
-    let options = MatchOptions::default();
+    let options = matching();
     let bar = progress(queries.len() as u64, "matching");
     let (wall, cpu) = (Instant::now(), cpu_seconds());
-    let (mut extracts, mut lookups, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reports = Vec::new();
+    let mut all_times = Vec::new();
     let mut lines = Lines::create(&out.join("report.jsonl"))?;
     let mut times = Lines::create(&out.join("times.jsonl"))?;
     for query in queries {
-        let start = Instant::now();
-        let path = out.join("queries").join(&query.query);
-        let extracted = fingerprint_file(&path, Density::Query, &options.extract, &|_| {});
-        let extract = start.elapsed().as_secs_f64();
-        let report = match extracted {
-            Ok(extracted) => {
-                let fingerprint = &extracted.fingerprint;
-                let report = library.match_fingerprint(&query.query, fingerprint, &options);
-                extracts.push(extract);
-                lookups.push(start.elapsed().as_secs_f64() - extract);
-                report
-            }
-            Err(error) => MatchReport::failed(&query.query, error.code(), error.to_string()),
-        };
-        let lookup = start.elapsed().as_secs_f64() - extract;
-        times.write(&Times {
-            query: &query.query,
-            extract,
-            lookup,
-        })?;
+        let (report, taken) = look_up(library, query, out, &options);
+        times.write(&taken)?;
+        all_times.push(taken);
         lines.write(&report)?;
         reports.push(report);
         bar.inc();
     }
     bar.finish();
-    costs.queries = queries.len();
+    costs.matching = of_queries(&all_times);
     costs.query_wall = wall.elapsed().as_secs_f64();
     costs.query_cpu = cpu_seconds() - cpu;
-    costs.extract = percentiles(&extracts);
-    costs.lookup = percentiles(&lookups);
     Ok(reports)
 }
 
-/// Seconds that one query took.
-#[derive(Debug, Serialize)]
-struct Times<'a> {
-    query: &'a str,
-    extract: f64,
-    lookup: f64,
-}
-
-fn percentiles(values: &[f64]) -> [f64; 3] {
-    [0.5, 0.95, 0.99].map(|share| quantile(values, share).unwrap_or(0.0))
-}
-
-/// CPU seconds that this process has used, all threads; 0 where the system does not tell.
-pub(crate) fn cpu_seconds() -> f64 {
-    // Ticks are hundredths of a second on every Linux that Rust runs on.
-    const TICKS: f64 = 100.0;
-    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else {
-        return 0.0;
+/// One query from its file to its report, and how long that took.
+fn look_up(
+    library: &Library,
+    query: &Query,
+    out: &Path,
+    options: &MatchOptions,
+) -> (MatchReport, Times) {
+    let path = out.join("queries").join(&query.query);
+    let (start, start_cpu) = (Instant::now(), cpu_seconds());
+    let extracted = fingerprint_file(&path, Density::Query, &options.extract, &|_| {});
+    let (extract, extract_cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - start_cpu);
+    let report = match extracted {
+        Ok(extracted) => library.match_fingerprint(&query.query, &extracted.fingerprint, options),
+        Err(error) => MatchReport::failed(&query.query, error.code(), error.to_string()),
     };
-    // The name in parentheses may hold spaces: count from behind it.
-    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
-    let ticks: f64 = fields
-        .skip(11)
-        .take(2)
-        .filter_map(|f| f.parse::<f64>().ok())
-        .sum();
-    ticks / TICKS
-}
-
-/// The most memory that this process has held, bytes; 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
+    let times = Times {
+        query: query.query.clone(),
+        // A whole work says nothing of what an excerpt costs.
+        what: match query.variant {
+            true => WHOLE,
+            false => analysed(&report),
+        },
+        extract,
+        extract_cpu,
+        lookup: start.elapsed().as_secs_f64() - extract,
+        lookup_cpu: cpu_seconds() - start_cpu - extract_cpu,
+    };
+    (report, times)
 }

@@ -1,6 +1,6 @@
 //! What each query is: one line of `truth.jsonl`.
 
-use crate::corpus::Work;
+use crate::corpus::{Kind, Work};
 use anyhow::{Context, Result};
 use likeness_distort::Truth;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Query {
     /// The query's file name.
     pub(crate) query: String,
+    /// Of that file, to see whether two runs had the same queries.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) sha256: String,
     /// The row of the table that it counts in.
     pub(crate) row: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,16 +44,25 @@ impl Query {
     pub(crate) fn new(file: &Path, row: &str, source: Option<&Work>, truths: Vec<Truth>) -> Query {
         Query {
             query: file_name(file),
+            sha256: String::new(),
             row: row.to_owned(),
             family: None,
             strength: None,
             bar: None,
             source: source.map(Work::identifier),
-            class: source.map(|work| work.class.clone()).unwrap_or_default(),
+            class: source.map(class).unwrap_or_default(),
             same_work: Vec::new(),
             variant: false,
             truths,
         }
+    }
+}
+
+/// A work's class; speech is one whatever the corpus calls it.
+fn class(work: &Work) -> String {
+    match work.kind {
+        Kind::Speech => "speech".to_owned(),
+        _ => work.class.clone(),
     }
 }
 

@@ -18,6 +18,22 @@ pub(crate) fn init() -> Result<(), DistortError> {
     Ok(())
 }
 
+/// Versions of the libraries that filter and encode: what a query's bytes follow from besides its
+/// recipe.
+pub fn ffmpeg_version() -> String {
+    let spelt = |name: &str, version: u32| {
+        format!(
+            "{name} {}.{}.{}",
+            version >> 16,
+            (version >> 8) & 0xff,
+            version & 0xff
+        )
+    };
+    let codecs = spelt("libavcodec", ffmpeg::codec::version());
+    let filters = spelt("libavfilter", filter::version());
+    format!("{codecs}, {filters}")
+}
+
 /// A configured graph that ends in one sink of sound or picture.
 pub(crate) struct Pull {
     graph: filter::Graph,

@@ -21,6 +21,7 @@ mod truth;
 mod video;
 
 pub use error::DistortError;
+pub use graph::ffmpeg_version;
 pub use image_source::{Generated, render_generated};
 pub use random::Random;
 pub use recipe::{AudioCodec, AudioStep, Background, Encoding, Recipe, Side, VideoStep};

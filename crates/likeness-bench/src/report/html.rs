@@ -1,8 +1,9 @@
 //! One HTML page that needs nothing else: tables, curves and the misses.
 
+use super::bars::{self, bars};
 use super::{
-    COLUMNS, DETECTION_COLUMNS, Results, classes_line, conditions, cost_lines, line, sections,
-    variants_line,
+    COLUMNS, Column, DETECTION_COLUMNS, Results, classes_line, conditions, cost_lines, sections,
+    told, variants_line,
 };
 use crate::score::{RowScore, Scores};
 use anyhow::{Result, anyhow};
@@ -25,18 +26,19 @@ pub(crate) fn page(results: &Results) -> Result<String> {
     );
     rows(&mut page, scores);
     unrelated(&mut page, scores);
+    table(&mut page, &bars::COLUMNS, &bars(scores));
     let _ = write!(page, "<p>{}", escape(&classes_line(scores)));
     if let Some(variants) = &scores.variants {
         let _ = write!(page, "<p>{}", variants_line(variants));
     }
-    detection(&mut page, scores);
+    table(&mut page, &DETECTION_COLUMNS, &scores.detection_costs);
     for (family, points) in families(scores) {
         page.push_str(&curve(&family, &points)?);
     }
     if let Some(costs) = &results.costs {
         page.push_str("<h2>Cost</h2><ul>");
         for (what, value) in cost_lines(costs) {
-            let _ = write!(page, "<li>{what}: {}", escape(&value));
+            let _ = write!(page, "<li>{}: {}", escape(&what), escape(&value));
         }
         page.push_str("</ul>");
     }
@@ -44,7 +46,10 @@ pub(crate) fn page(results: &Results) -> Result<String> {
         if !findings.is_empty() {
             let _ = write!(page, "<h2>{title}</h2><ul>");
             for finding in findings {
-                let _ = write!(page, "<li>{}", escape(&line(finding)));
+                // Relative to the run's folder, where the page lies.
+                let query = escape(&finding.query);
+                let told = escape(&told(finding));
+                let _ = write!(page, "<li><a href=\"queries/{query}\">{query}</a>{told}");
             }
             page.push_str("</ul>");
         }
@@ -77,19 +82,19 @@ fn rows(page: &mut String, scores: &Scores) {
     );
 }
 
-/// TRECVID's detection cost.
-fn detection(page: &mut String, scores: &Scores) {
-    if scores.detection_costs.is_empty() {
+/// A table; nothing when it has no rows.
+fn table<Row>(page: &mut String, columns: &[Column<Row>], rows: &[Row]) {
+    if rows.is_empty() {
         return;
     }
     page.push_str("<table><tr>");
-    for (title, _) in DETECTION_COLUMNS {
+    for (title, _) in columns {
         let _ = write!(page, "<th>{title}");
     }
-    for cost in &scores.detection_costs {
+    for row in rows {
         page.push_str("<tr>");
-        for (_, cell) in DETECTION_COLUMNS {
-            let _ = write!(page, "<td>{}", escape(&cell(cost)));
+        for (_, cell) in columns {
+            let _ = write!(page, "<td>{}", escape(&cell(row)));
         }
     }
     page.push_str("</table>");

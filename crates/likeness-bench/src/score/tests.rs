@@ -6,6 +6,7 @@ use likeness_core::report::{AudioState, Distortion};
 fn query(name: &str, row: &str, same_work: &[&str], truths: Vec<Truth>) -> Query {
     Query {
         query: name.to_owned(),
+        sha256: String::new(),
         row: row.to_owned(),
         family: None,
         strength: None,

@@ -1,6 +1,7 @@
 //! The truth against what samples and pixels show: clicks and tones in the sound, and two marks that
 //! come and go in the picture.
 
+mod both;
 mod picture;
 mod sound;
 

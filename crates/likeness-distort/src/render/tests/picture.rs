@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Centres of the white and the black mark in the source's picture, fractions.
 const MARKS: [[f64; 2]; 2] = [[0.3, 0.3], [0.7, 0.7]];
 /// When the marks come, on the source's clock; a frame boundary at 25 a second.
-const COMES: f64 = 6.0;
+pub(super) const COMES: f64 = 6.0;
 
 /// A grey picture on which a white and a black mark come at `COMES` and stay.
 pub(super) fn marked() -> Encoded {
@@ -38,7 +38,7 @@ pub(super) fn marked() -> Encoded {
 }
 
 /// Luma pictures with their times.
-struct Seen {
+pub(super) struct Seen {
     width: usize,
     height: usize,
     frames: Vec<(f64, Vec<u8>)>,
@@ -46,6 +46,14 @@ struct Seen {
 }
 
 fn see(steps: Vec<VideoStep>) -> Seen {
+    let encode = Encoding {
+        crf: 10,
+        ..Encoding::default()
+    };
+    see_encoded(steps, encode)
+}
+
+fn see_encoded(steps: Vec<VideoStep>, encode: Encoding) -> Seen {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("source.mp4");
     encode::write(&path, vec![marked()]).expect("written");
@@ -61,10 +69,6 @@ fn see(steps: Vec<VideoStep>) -> Seen {
         photo: Some(&photo),
         video: Some(&still),
         ..Materials::default()
-    };
-    let encode = Encoding {
-        crf: 10,
-        ..Encoding::default()
     };
     let recipe = Recipe {
         audio: None,
@@ -83,7 +87,7 @@ fn see(steps: Vec<VideoStep>) -> Seen {
     watch(&file, truths[0].clone())
 }
 
-fn watch(file: &Path, truth: Truth) -> Seen {
+pub(super) fn watch(file: &Path, truth: Truth) -> Seen {
     let graph = format!("movie=filename={},format=gray[out]", quoted(file));
     let mut pull = Pull::video(&graph).expect("opened");
     let unit = f64::from(pull.time_base().expect("a time base"));
@@ -107,8 +111,18 @@ fn watch(file: &Path, truth: Truth) -> Seen {
 }
 
 impl Seen {
+    /// Without the surroundings: the join with another work may change more than the marks do.
+    pub(super) fn of_the_copy(self) -> Seen {
+        let (start, end) = (self.truth.query_start, self.truth.query_end);
+        let inside = |(time, _): &(f64, Vec<u8>)| *time > start + 0.3 && *time < end - 0.3;
+        Seen {
+            frames: self.frames.into_iter().filter(inside).collect(),
+            ..self
+        }
+    }
+
     /// When the picture changes most from one frame to the next.
-    fn change(&self) -> f64 {
+    pub(super) fn change(&self) -> f64 {
         let difference = |pair: &&[(f64, Vec<u8>)]| -> u64 {
             pair[0]
                 .1
@@ -147,7 +161,7 @@ impl Seen {
         sums.map(|[x, y, n]| [x / n, y / n])
     }
 
-    fn expected_change(&self) -> f64 {
+    pub(super) fn expected_change(&self) -> f64 {
         self.truth.query_start + (COMES - self.truth.reference_start) / self.truth.speed
     }
 }
@@ -155,7 +169,10 @@ impl Seen {
 /// The marks must come when the truth says, and lie where it says, to two pixels.
 fn check_picture(steps: Vec<VideoStep>, swapped: bool) {
     let name = format!("{steps:?}");
-    let seen = see(steps);
+    check_seen(&name, &see(steps), swapped);
+}
+
+fn check_seen(name: &str, seen: &Seen, swapped: bool) {
     let expected = seen.expected_change();
     let found = seen.change();
     assert!(
@@ -225,6 +242,7 @@ fn places_are_what_is_seen() {
         vec![VideoStep::Vertical],
         vec![VideoStep::Mirror],
         vec![VideoStep::Stretch { factor: 1.33 }],
+        vec![VideoStep::Split { side: Side::Left }],
         vec![VideoStep::Split { side: Side::Right }],
         vec![VideoStep::Mosaic],
         vec![
@@ -247,12 +265,36 @@ fn light_changes_leave_places_and_times_alone() {
             hue: 0.0,
             brightness: 0.8,
         },
+        VideoStep::Colour {
+            gamma: 1.0,
+            saturation: 2.0,
+            hue: 90.0,
+            brightness: 1.0,
+        },
         VideoStep::Blur { sigma: 4.0 },
         VideoStep::Noise { strength: 10 },
     ] {
         check_picture(vec![step], false);
     }
     check_picture(vec![VideoStep::Invert], true);
+}
+
+#[test]
+fn encoding_small_and_coarse_leaves_places_and_times_alone() {
+    let encode = Encoding {
+        crf: 33,
+        height: Some(180),
+        ..Encoding::default()
+    };
+    let steps = vec![VideoStep::Crop {
+        left: 0.1,
+        top: 0.1,
+        right: 0.0,
+        bottom: 0.0,
+    }];
+    let seen = see_encoded(steps, encode);
+    assert_eq!(seen.height, 180);
+    check_seen("encoded small", &seen, false);
 }
 
 #[test]
@@ -269,17 +311,7 @@ fn the_time_map_of_pictures_is_what_is_seen() {
     ] {
         let name = format!("{step:?}");
         let seen = see(vec![step, VideoStep::Caption, VideoStep::Lines]);
-        // The join with another work changes more than the marks do.
-        let (start, end) = (seen.truth.query_start, seen.truth.query_end);
-        let inner = Seen {
-            frames: seen
-                .frames
-                .iter()
-                .filter(|(time, _)| *time > start + 0.3 && *time < end - 0.3)
-                .cloned()
-                .collect(),
-            ..seen
-        };
+        let inner = seen.of_the_copy();
         let (found, expected) = (inner.change(), inner.expected_change());
         assert!(
             (found - expected).abs() < 0.09,
@@ -349,6 +381,8 @@ fn what_is_drawn_over_a_picture_leaves_places_and_times_alone() {
 
 #[test]
 fn boxes_cover_the_share_asked_for() {
+    // So small that they leave the marks alone.
+    check_picture(vec![VideoStep::Boxes { share: 0.05 }], false);
     let seen = see(vec![VideoStep::Boxes { share: 0.2 }]);
     let first = &seen.frames[0].1;
     let black = first.iter().filter(|luma| **luma < 40).count();

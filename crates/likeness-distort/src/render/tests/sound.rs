@@ -29,7 +29,7 @@ pub(super) fn tone(seconds: f64, clicks: &[f64]) -> Sound {
 }
 
 /// The loudest moment within 0.3 s of `near`: the middle of the loudest 4 ms.
-fn click_near(sound: &Sound, near: f64) -> f64 {
+pub(super) fn click_near(sound: &Sound, near: f64) -> f64 {
     let window = 2 * frames(0.004);
     let energy = |at: usize| -> f64 {
         let block = &sound.samples[at..at + window];
