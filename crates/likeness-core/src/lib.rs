@@ -14,6 +14,8 @@ pub mod geometry;
 pub mod pcm;
 pub mod posting;
 pub mod report;
+pub mod stretches;
+pub mod text;
 pub mod video;
 pub mod wire;
 
@@ -23,5 +25,6 @@ pub use frame::LumaFrame;
 pub use geometry::Rect;
 pub use pcm::PcmBlock;
 pub use posting::{Posting, PostingSpace, ReferenceId};
+pub use stretches::Stretches;
 pub use video::VideoFingerprint;
 pub use wire::{Reader, WireError, Writer};

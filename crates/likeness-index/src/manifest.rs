@@ -3,13 +3,18 @@
 use crate::checksum::Seal;
 use crate::durable::{damaged, io_error, replace};
 use crate::error::LibraryError;
+use likeness_core::Stretches;
 use likeness_core::wire::{Reader, WireError, Writer};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Version of the library format that this crate writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
+/// The first version with exclusions. A library that has none is written as the version before, so
+/// that older programs go on reading it.
+const WITH_EXCLUSIONS: u32 = 4;
 
 const MAGIC: [u8; 8] = *b"LIKELIB\n";
 /// Least bytes of an encoded run: number, references, data, tail, hash.
@@ -51,6 +56,8 @@ pub(crate) struct Manifest {
     pub(crate) runs: Vec<RunInfo>,
     /// References in live runs that are dead, ascending.
     pub(crate) tombstones: Vec<u32>,
+    /// What of live references never makes a match, where there is something.
+    pub(crate) exclusions: BTreeMap<u32, Stretches>,
 }
 
 /// The manifest's place in a library.
@@ -83,6 +90,7 @@ impl Manifest {
             next_run: 0,
             runs: Vec::new(),
             tombstones: Vec::new(),
+            exclusions: BTreeMap::new(),
         }
     }
 
@@ -157,7 +165,10 @@ impl Manifest {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.bytes(&MAGIC);
-        w.u32(FORMAT_VERSION);
+        w.u32(match self.exclusions.is_empty() {
+            true => WITH_EXCLUSIONS - 1,
+            false => FORMAT_VERSION,
+        });
         w.u64(self.extractors.audio);
         w.u64(self.extractors.video);
         w.varint(self.generation);
@@ -176,6 +187,9 @@ impl Manifest {
         for &dead in &self.tombstones {
             w.varint((dead - before).into());
             before = dead;
+        }
+        if !self.exclusions.is_empty() {
+            encode_exclusions(&mut w, &self.exclusions);
         }
         let mut bytes = w.into_bytes();
         let checksum = blake3::hash(&bytes);
@@ -203,7 +217,8 @@ impl Manifest {
         if blake3::hash(body) != *checksum {
             return Err(WireError::Checksum);
         }
-        decode_body(body.get(MAGIC.len() + 4..).ok_or(WireError::Truncated)?)
+        let body = body.get(MAGIC.len() + 4..).ok_or(WireError::Truncated)?;
+        decode_body(body, version)
     }
 }
 
@@ -217,7 +232,7 @@ fn is_unborn(library: &Path) -> bool {
     names.all(|name| name.is_ok_and(|name| ours.iter().any(|own| name == *own)))
 }
 
-fn decode_body(bytes: &[u8]) -> Result<Manifest, WireError> {
+fn decode_body(bytes: &[u8], version: u32) -> Result<Manifest, WireError> {
     let mut r = Reader::new(bytes);
     let extractors = Extractors {
         audio: r.u64()?,
@@ -230,6 +245,10 @@ fn decode_body(bytes: &[u8]) -> Result<Manifest, WireError> {
         .map(|_| decode_run(&mut r))
         .collect::<Result<_, _>>()?;
     let tombstones = decode_tombstones(&mut r)?;
+    let exclusions = match version >= WITH_EXCLUSIONS {
+        true => decode_exclusions(&mut r)?,
+        false => BTreeMap::new(),
+    };
     r.finish()?;
     Ok(Manifest {
         generation,
@@ -238,6 +257,7 @@ fn decode_body(bytes: &[u8]) -> Result<Manifest, WireError> {
         next_run,
         runs,
         tombstones,
+        exclusions,
     })
 }
 
@@ -264,6 +284,30 @@ fn decode_tombstones(r: &mut Reader<'_>) -> Result<Vec<u32>, WireError> {
             small(dead, "dead reference")
         })
         .collect()
+}
+
+fn encode_exclusions(w: &mut Writer, exclusions: &BTreeMap<u32, Stretches>) {
+    w.varint(exclusions.len() as u64);
+    for (&reference, stretches) in exclusions {
+        w.varint(reference.into());
+        stretches.encode(w);
+    }
+}
+
+fn decode_exclusions(r: &mut Reader<'_>) -> Result<BTreeMap<u32, Stretches>, WireError> {
+    let mut exclusions = BTreeMap::new();
+    for _ in 0..r.count(4, "number of exclusions")? {
+        let reference = small(r.varint()?, "excluded reference")?;
+        let stretches = Stretches::decode(r)?;
+        let ascends = exclusions
+            .last_key_value()
+            .is_none_or(|(last, _)| *last < reference);
+        if !ascends || stretches.is_empty() {
+            return Err(WireError::OutOfRange("exclusion"));
+        }
+        exclusions.insert(reference, stretches);
+    }
+    Ok(exclusions)
 }
 
 fn small(value: u64, what: &'static str) -> Result<u32, WireError> {
@@ -297,18 +341,48 @@ mod tests {
                 },
             }],
             tombstones: vec![0, 3, 800],
+            exclusions: BTreeMap::new(),
         }
+    }
+
+    fn excluding() -> Manifest {
+        let mut manifest = sample();
+        for (reference, start) in [(1, 0.0), (700, 12.5)] {
+            let mut stretches = Stretches::default();
+            stretches.insert(start, start + 10.0);
+            stretches.insert(90.0, 100.0);
+            manifest.exclusions.insert(reference, stretches);
+        }
+        manifest
     }
 
     #[test]
     fn round_trip() {
-        let manifest = sample();
-        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+        for manifest in [sample(), excluding()] {
+            assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest));
+        }
+    }
+
+    #[test]
+    fn only_exclusions_need_the_newest_version() {
+        let version = |manifest: &Manifest| manifest.encode()[MAGIC.len()];
+        assert_eq!(version(&sample()), 3);
+        assert_eq!(version(&excluding()), 4);
+    }
+
+    #[test]
+    fn manifests_of_earlier_versions_are_read() {
+        // As version 3 wrote it: two references added, each in a run, and the first removed.
+        let golden = include_bytes!("../tests/data/manifest-3");
+        let manifest = Manifest::decode(golden).unwrap();
+        assert_eq!((manifest.generation, manifest.next_reference), (3, 2));
+        assert_eq!((manifest.runs.len(), manifest.tombstones), (2, vec![0]));
+        assert!(manifest.exclusions.is_empty());
     }
 
     #[test]
     fn every_flipped_byte_and_every_cut_is_refused() {
-        let bytes = sample().encode();
+        let bytes = excluding().encode();
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 0x20;
@@ -320,7 +394,9 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = decode_body(&bytes);
+            for version in [3, FORMAT_VERSION] {
+                let _ = decode_body(&bytes, version);
+            }
         }
     }
 }

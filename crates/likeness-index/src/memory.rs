@@ -4,8 +4,9 @@ use crate::run::{SPACES, space_index};
 use crate::store::{Store, StoreError};
 use likeness_core::report::Media;
 use likeness_core::{
-    AudioFingerprint, Fingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint,
+    AudioFingerprint, Fingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
 };
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// References in memory, numbered from 0 in the order in which they were added.
@@ -14,6 +15,7 @@ pub struct MemoryStore {
     references: Vec<Streams>,
     /// Each space's postings, in order.
     postings: [Vec<Posting>; SPACES],
+    excluded: HashMap<ReferenceId, Stretches>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,11 @@ impl MemoryStore {
             all.sort_unstable();
         }
         id
+    }
+
+    /// Sets which stretches of a reference never make a match.
+    pub fn exclude(&mut self, reference: ReferenceId, stretches: Stretches) {
+        self.excluded.insert(reference, stretches);
     }
 }
 
@@ -80,6 +87,10 @@ impl Store for MemoryStore {
             Media::Video => streams.video.as_ref().map_or(0.0, |video| video.duration),
         });
         seconds.sum::<f64>() / 3600.0
+    }
+
+    fn excluded(&self, reference: ReferenceId) -> Option<&Stretches> {
+        self.excluded.get(&reference)
     }
 
     fn references(&self) -> Vec<ReferenceId> {

@@ -7,7 +7,9 @@ use crate::manifest::{Extractors, Manifest, manifest_path, run_path};
 use crate::run::Run;
 use crate::store::{Store, StoreError};
 use likeness_core::report::Media;
-use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
+use likeness_core::{
+    AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
+};
 use rayon::prelude::*;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -182,6 +184,10 @@ impl Store for Snapshot {
             Media::Audio => audio,
             Media::Video => video,
         }
+    }
+
+    fn excluded(&self, reference: ReferenceId) -> Option<&Stretches> {
+        self.manifest.exclusions.get(&reference.0)
     }
 
     fn references(&self) -> Vec<ReferenceId> {

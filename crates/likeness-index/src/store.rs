@@ -1,7 +1,9 @@
 //! What matching asks of a collection of references, wherever it lives.
 
 use likeness_core::report::Media;
-use likeness_core::{AudioFingerprint, Posting, PostingSpace, ReferenceId, VideoFingerprint};
+use likeness_core::{
+    AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
@@ -58,6 +60,9 @@ pub trait Store: Sync {
     /// Hours of all live references that have this medium: the more there are, the more chance
     /// gives.
     fn hours(&self, media: Media) -> f64;
+
+    /// The stretches of a reference that never make a match, where there are some.
+    fn excluded(&self, reference: ReferenceId) -> Option<&Stretches>;
 
     /// All live references, ascending.
     fn references(&self) -> Vec<ReferenceId>;

@@ -8,7 +8,7 @@ use crate::manifest::{Extractors, Manifest, RunInfo, manifest_path, run_path, ru
 use crate::merge::{due, merge};
 use crate::run::{Run, SPACES, write_new};
 use crate::snapshot::Snapshot;
-use likeness_core::{ContentHash, Fingerprint, Posting, ReferenceId};
+use likeness_core::{ContentHash, Fingerprint, Posting, ReferenceId, Stretches};
 use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
@@ -131,6 +131,7 @@ impl IndexWriter {
 
     /// Adds references, all or none; durable when it returns. A live reference of the same name
     /// is replaced in the same step; of two new ones with the same name the later one stays.
+    /// Exclusions stay with the content for which they were made.
     ///
     /// # Errors
     /// Files that cannot be written; a full library.
@@ -152,6 +153,13 @@ impl IndexWriter {
                 path: self.library.clone(),
             })?;
             let known = self.by_identifier.get(&reference.identifier);
+            if let Some(entry) = known
+                && entry.content == reference.fingerprint.content
+                && let Some(stretches) = next.exclusions.get(&entry.id.0)
+            {
+                let stretches = stretches.clone();
+                next.exclusions.insert(id, stretches);
+            }
             let before = names.insert(reference.identifier.clone(), id);
             replaced.extend(before.or(known.map(|entry| entry.id.0)));
             for (all, mut own) in postings.iter_mut().zip(reference.postings) {
@@ -212,6 +220,35 @@ impl IndexWriter {
         Ok(names)
     }
 
+    /// What of a reference never makes a match.
+    pub fn excluded(&self, reference: ReferenceId) -> Option<&Stretches> {
+        self.manifest.exclusions.get(&reference.0)
+    }
+
+    /// Sets which stretches of a live reference never make a match; durable when it returns.
+    /// `false` if there is no such reference.
+    ///
+    /// # Errors
+    /// Files that cannot be written.
+    pub fn exclude(
+        &mut self,
+        identifier: &str,
+        stretches: Stretches,
+    ) -> Result<bool, LibraryError> {
+        let Some(entry) = self.by_identifier.get(identifier) else {
+            return Ok(false);
+        };
+        let mut next = self.manifest.clone();
+        match stretches.is_empty() {
+            true => next.exclusions.remove(&entry.id.0),
+            false => next.exclusions.insert(entry.id.0, stretches),
+        };
+        if next != self.manifest {
+            self.publish(next)?;
+        }
+        Ok(true)
+    }
+
     /// Merges runs where many small ones have gathered. Cheap when nothing is due.
     ///
     /// # Errors
@@ -265,6 +302,9 @@ impl IndexWriter {
             });
         }
         next.generation += 1;
+        let dead = &next.tombstones;
+        next.exclusions
+            .retain(|reference, _| dead.binary_search(reference).is_err());
         // Until it succeeds, what is on disk is unknown.
         self.abandoned = true;
         sync_directory(&runs_path(&self.library))?;

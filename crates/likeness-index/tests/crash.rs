@@ -8,8 +8,9 @@
 mod common;
 
 use common::*;
-use likeness_index::{IndexWriter, Snapshot, verify};
-use std::collections::BTreeMap;
+use likeness_core::Stretches;
+use likeness_index::{IndexWriter, Snapshot, Store, verify};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -36,6 +37,10 @@ fn child() {
             .commit(vec![reference(&n.to_string(), n), reference("latest", n)])
             .unwrap();
         say("added", n);
+        let mut stretches = Stretches::default();
+        stretches.insert(0.0, 1.0);
+        writer.exclude(&n.to_string(), stretches).unwrap();
+        say("excluded", n);
         writer.tidy().unwrap();
         if n.is_multiple_of(5) {
             say("removing", n - 1);
@@ -85,6 +90,7 @@ fn run_and_kill(library: &Path, time: Duration) -> Vec<(String, u32)> {
 struct Expected {
     model: BTreeMap<String, u32>,
     pending: Option<(String, u32)>,
+    excluded: BTreeSet<u32>,
 }
 
 impl Expected {
@@ -94,6 +100,9 @@ impl Expected {
             "added" | "removed" => {
                 self.pending = None;
                 step(&mut self.model, word, n);
+            }
+            "excluded" => {
+                self.excluded.insert(n);
             }
             _ => {}
         }
@@ -109,6 +118,10 @@ impl Expected {
             }
         }
         assert_snapshot_holds(&snapshot, &self.model);
+        for entry in snapshot.entries().filter(|e| e.identifier != "latest") {
+            let told = self.excluded.contains(&(entry.added as u32));
+            assert!(!told || snapshot.excluded(entry.id).is_some(), "{entry:?}");
+        }
         for check in verify(library).unwrap() {
             assert!(check.error.is_none(), "{check:?}");
         }

@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use likeness_core::{Posting, PostingSpace};
+use likeness_core::{Posting, PostingSpace, Stretches};
 use likeness_index::{IndexWriter, LibraryError, MemoryStore, Snapshot, Store, StoreError, verify};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -307,4 +307,47 @@ fn a_library_and_a_store_in_memory_agree() {
         // Per term, even the order is the same.
         assert_eq!(look_up(&disk), look_up(&memory));
     }
+}
+
+fn stretches(start: f64, end: f64) -> Stretches {
+    let mut stretches = Stretches::default();
+    stretches.insert(start, end);
+    stretches
+}
+
+#[test]
+fn exclusions_last_as_long_as_their_content() {
+    let root = tempfile::tempdir().unwrap();
+    let library = root.path().join("library");
+    let model = small_library(&library);
+    let excluded = |name: &str| {
+        let snapshot = Snapshot::open(&library, &EXTRACTORS).unwrap();
+        let entry = snapshot.entries().find(|e| e.identifier == name).unwrap();
+        snapshot.excluded(entry.id).cloned()
+    };
+    let open = || IndexWriter::open(&library, &EXTRACTORS).unwrap();
+    let mut writer = open();
+    assert!(!writer.exclude("unknown", stretches(1.0, 2.0)).unwrap());
+    assert!(writer.exclude("a", stretches(1.0, 2.0)).unwrap());
+    assert!(writer.exclude("b", stretches(0.0, 0.5)).unwrap());
+    assert_eq!(excluded("a"), Some(stretches(1.0, 2.0)));
+    drop(writer);
+    assert_holds(&library, &model);
+
+    // Merging keeps them, and so does adding the same content again.
+    let mut writer = open();
+    writer.compact().unwrap();
+    assert_eq!(excluded("a"), Some(stretches(1.0, 2.0)));
+    writer.commit(vec![reference("a", 3)]).unwrap();
+    assert_eq!(excluded("a"), Some(stretches(1.0, 2.0)));
+    // Other content under the name, a removal, and taking them back end them.
+    writer.commit(vec![reference("a", 9)]).unwrap();
+    assert_eq!(excluded("a"), None);
+    writer.remove(&["b"]).unwrap();
+    writer.commit(vec![reference("b", 2)]).unwrap();
+    assert_eq!(excluded("b"), None);
+    writer.exclude("b", stretches(0.0, 0.5)).unwrap();
+    writer.exclude("b", Stretches::default()).unwrap();
+    assert_eq!(excluded("b"), None);
+    assert!(verify(&library).unwrap().iter().all(|c| c.error.is_none()));
 }
