@@ -58,6 +58,16 @@ pub(crate) enum Command {
     List(List),
     /// Remove references from the library.
     Remove(Remove),
+    /// List references that share content: loops, remasters, stock film, library music.
+    ///
+    /// What the library keeps of each is looked up among all others. Times are as if the first
+    /// were an upload.
+    Overlaps(Overlaps),
+    /// Keep stretches of references from making matches: shared loops, library music, title cards.
+    ///
+    /// What is excluded of a reference is not looked at when files are matched: alone it makes no
+    /// match, and of one that reaches beyond it only the rest is reported and counts.
+    Exclude(Exclude),
     /// Show what the library holds.
     Info(Info),
     /// Check every file of the library.
@@ -165,6 +175,16 @@ pub(crate) struct Output {
     pub(crate) format: Format,
 }
 
+/// A page for people.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Also write an HTML page that shows and plays what speaks for each match.
+    ///
+    /// One file that needs no network and no script. The media files are read once more for it.
+    #[arg(long = "report", value_name = "FILE.html")]
+    pub(crate) page: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Add {
     /// Media files, fingerprint files and directories of them.
@@ -192,6 +212,11 @@ pub(crate) struct Match {
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
+    pub(crate) report: Report,
+    /// Where the references' media files lie, for the report: the directory that was added.
+    #[arg(long, value_name = "DIR", requires = "page")]
+    pub(crate) references: Vec<PathBuf>,
+    #[command(flatten)]
     pub(crate) analysis: Analysis,
 }
 
@@ -206,6 +231,8 @@ pub(crate) struct Compare {
     pub(crate) search: Search,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) report: Report,
     #[command(flatten)]
     pub(crate) analysis: Analysis,
 }
@@ -239,6 +266,55 @@ pub(crate) struct Remove {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(crate) struct Overlaps {
+    #[command(flatten)]
+    pub(crate) library: LibraryPath,
+    #[command(flatten)]
+    pub(crate) search: Search,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) analysis: Analysis,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exclude {
+    /// The reference, as `likeness list` shows it.
+    #[arg(value_name = "REFERENCE", required_unless_present = "list")]
+    pub(crate) reference: Option<String>,
+    /// Where the stretch begins: seconds, or minutes and seconds as in 1:15.5.
+    #[arg(value_parser = time, required_unless_present_any = ["list", "remove"])]
+    pub(crate) start: Option<f64>,
+    /// Where it ends.
+    #[arg(value_parser = time, required_unless_present_any = ["list", "remove"], requires = "start")]
+    pub(crate) end: Option<f64>,
+    /// Take the exclusion of the stretch back; without a stretch, all of the reference's.
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) remove: bool,
+    /// List what is excluded.
+    #[arg(long, conflicts_with = "reference")]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) library: LibraryPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Seconds from "75.5", "1:15.5" or "1:02:03".
+fn time(text: &str) -> Result<f64, String> {
+    let seconds = text.split(':').try_fold(0.0, |seconds, part| {
+        let value: f64 = part.parse().ok()?;
+        (0.0..1e9)
+            .contains(&value)
+            .then_some(seconds * 60.0 + value)
+    });
+    seconds
+        .filter(|_| text.split(':').count() <= 3)
+        .ok_or_else(|| "not a time such as 75.5 or 1:15.5".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Info {
     #[command(flatten)]
     pub(crate) library: LibraryPath,
@@ -266,6 +342,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_seconds_or_minutes_and_seconds() {
+        let check = |text: &str, want: Option<f64>| assert_eq!(time(text).ok(), want, "{text}");
+        check("0", Some(0.0));
+        check("75.5", Some(75.5));
+        check("1:15.5", Some(75.5));
+        check("90:00", Some(5400.0));
+        check("1:02:03", Some(3723.0));
+        for text in ["", "x", "-1", "1:-2", "1:2:3:4", "NaN", "inf", "1:x"] {
+            check(text, None);
+        }
     }
 
     #[test]

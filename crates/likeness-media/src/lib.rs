@@ -12,6 +12,7 @@ mod error;
 mod input;
 mod limits;
 mod luma;
+mod mp3;
 mod orientation;
 mod probe;
 mod still;
@@ -19,6 +20,7 @@ mod video;
 
 pub use error::MediaError;
 pub use limits::{Backend, DecodeOptions, Limits};
+pub use mp3::encode_mp3;
 pub use probe::{AudioInfo, MediaInfo, VideoInfo};
 
 use likeness_core::{LumaFrame, PcmBlock};

@@ -2,6 +2,7 @@
 
 use crate::extract::{Progress, fingerprint_file};
 use crate::inputs::{Input, path_text};
+use crate::library::Traced;
 use crate::matching::{self, MatchOptions};
 use crate::writer::all_postings;
 use likeness_core::report::MatchReport;
@@ -18,6 +19,17 @@ pub fn compare(
     options: &MatchOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> MatchReport {
+    trace(query, reference, options, progress).0.report
+}
+
+/// As [`compare`], and hands out both fingerprints, the reference's in its sparse form, so that what
+/// speaks for the matches can be shown.
+pub fn trace(
+    query: &Path,
+    reference: &Path,
+    options: &MatchOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> (Traced, Option<Fingerprint>) {
     let name = path_text(query);
     let (stored, looked_up) = rayon::join(
         || fingerprint_file(reference, Density::Reference, &options.extract, &|_| {}),
@@ -26,7 +38,15 @@ pub fn compare(
     let (stored, looked_up) = match (stored, looked_up) {
         (Ok(stored), Ok(looked_up)) => (stored, looked_up),
         (_, Err(error)) | (Err(error), _) => {
-            return MatchReport::failed(name, error.code(), error.to_string());
+            let report = MatchReport::failed(name, error.code(), error.to_string());
+            let fingerprint = None;
+            return (
+                Traced {
+                    report,
+                    fingerprint,
+                },
+                None,
+            );
         }
     };
     let identifier = Input::file(reference).identifier;
@@ -34,15 +54,21 @@ pub fn compare(
         &name,
         &looked_up.fingerprint,
         &identifier,
-        stored.fingerprint,
+        stored.fingerprint.clone(),
         options,
     );
     let broken =
         |reason: Option<String>, path: &Path| Some(format!("{}: {}", path.display(), reason?));
-    match broken(looked_up.truncated, query).or(broken(stored.truncated, reference)) {
+    let report = match broken(looked_up.truncated, query).or(broken(stored.truncated, reference)) {
         Some(reason) => matching::truncated(report, reason),
         None => report,
-    }
+    };
+    let fingerprint = Some(looked_up.fingerprint);
+    let traced = Traced {
+        report,
+        fingerprint,
+    };
+    (traced, Some(stored.fingerprint))
 }
 
 fn pair(

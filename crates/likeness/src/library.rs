@@ -6,7 +6,9 @@ use crate::inputs::{Input, path_text};
 use crate::matching::{self, MatchOptions};
 use crate::source::FingerprintError;
 use likeness_core::report::MatchReport;
-use likeness_core::{ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState};
+use likeness_core::{
+    ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState, Stretches,
+};
 use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
 use likeness_match::audio::ChromaCache;
 use likeness_video::VideoConfig;
@@ -103,6 +105,15 @@ pub struct Stats {
     pub format_version: u32,
 }
 
+/// A report, and the query's fingerprint that it was made from; `None` where there is none.
+#[derive(Debug)]
+pub struct Traced {
+    /// What was found.
+    pub report: MatchReport,
+    /// The query's fingerprint.
+    pub fingerprint: Option<Fingerprint>,
+}
+
 /// One state of a library, for reading. Changes made meanwhile are not seen, and do no harm.
 #[derive(Debug)]
 pub struct Library {
@@ -149,6 +160,11 @@ impl Library {
         self.snapshot.entries().map(ReferenceInfo::from)
     }
 
+    /// What of a reference never makes a match, where there is something.
+    pub fn excluded(&self, reference: ReferenceId) -> Option<&Stretches> {
+        self.snapshot.excluded(reference)
+    }
+
     /// Sums over all references.
     pub fn stats(&self) -> Stats {
         let snapshot = &self.snapshot;
@@ -184,21 +200,38 @@ impl Library {
         options: &MatchOptions,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> MatchReport {
+        self.trace_file(query, options, progress).report
+    }
+
+    /// As [`Library::match_file`], and hands out the fingerprint that was looked up, so that what
+    /// speaks for the matches can be shown.
+    pub fn trace_file(
+        &self,
+        query: &Input,
+        options: &MatchOptions,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Traced {
         let name = path_text(&query.path);
-        let failed =
-            |error: FingerprintError| MatchReport::failed(&name, error.code(), error.to_string());
-        let report = contain(|| {
+        let traced = contain(|| {
             let extracted =
                 fingerprint_file(&query.path, Density::Query, &options.extract, progress)?;
             let report = self.match_fingerprint(&name, &extracted.fingerprint, options);
-            Ok(match extracted.truncated {
+            let report = match extracted.truncated {
                 Some(reason) => matching::truncated(report, format!("{name}: {reason}")),
                 None => report,
+            };
+            let fingerprint = Some(extracted.fingerprint);
+            Ok(Traced {
+                report,
+                fingerprint,
             })
         });
         let path = query.path.clone();
-        let report = report.unwrap_or(Err(FingerprintError::Fault { path }));
-        report.unwrap_or_else(failed)
+        let traced = traced.unwrap_or(Err(FingerprintError::Fault { path }));
+        traced.unwrap_or_else(|error| Traced {
+            report: MatchReport::failed(&name, error.code(), error.to_string()),
+            fingerprint: None,
+        })
     }
 
     /// What a dense fingerprint shows of this library; `query` names the report.
@@ -220,6 +253,14 @@ impl Library {
             &name,
             options,
         )
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(crate) fn chroma(&self) -> &ChromaCache {
+        &self.chroma
     }
 
     /// What matching reads, for programs that match on their own.

@@ -84,7 +84,7 @@ pub(crate) fn truncated(mut report: MatchReport, message: String) -> MatchReport
     report
 }
 
-fn find(
+pub(crate) fn find(
     fingerprint: &Fingerprint,
     store: &dyn Store,
     chroma: &ChromaCache,

@@ -5,7 +5,9 @@ use crate::guard::contain;
 use crate::inputs::Input;
 use crate::library::extractors;
 use crate::source::{FingerprintError, Source, hash_file};
-use likeness_core::{ContentHash, Density, Fingerprint, Posting, ReferenceId, StreamState};
+use likeness_core::{
+    ContentHash, Density, Fingerprint, Posting, ReferenceId, StreamState, Stretches,
+};
 use likeness_index::{Entry, IndexWriter, LibraryError, NewReference, SPACES, StoreError};
 use likeness_video::MotionCurve;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -230,6 +232,50 @@ impl LibraryWriter {
     /// The library cannot be written.
     pub fn remove(&mut self, identifiers: &[&str]) -> Result<Vec<String>, LibraryError> {
         self.index.remove(identifiers)
+    }
+
+    /// Excludes the seconds from `start` to `end` of a reference: alone they never make a match.
+    /// Durable when it returns. Tells all that is excluded of the reference now; `None` if there is
+    /// no such reference.
+    ///
+    /// # Errors
+    /// The library cannot be written.
+    pub fn exclude(
+        &mut self,
+        identifier: &str,
+        start: f64,
+        end: f64,
+    ) -> Result<Option<Stretches>, LibraryError> {
+        self.change_excluded(identifier, |excluded, duration| {
+            excluded.insert(start.max(0.0), end.min(duration));
+        })
+    }
+
+    /// Takes an exclusion, or a part of one, back, as [`LibraryWriter::exclude`] makes one.
+    ///
+    /// # Errors
+    /// The library cannot be written.
+    pub fn include(
+        &mut self,
+        identifier: &str,
+        start: f64,
+        end: f64,
+    ) -> Result<Option<Stretches>, LibraryError> {
+        self.change_excluded(identifier, |excluded, _| excluded.remove(start, end))
+    }
+
+    fn change_excluded(
+        &mut self,
+        identifier: &str,
+        change: impl FnOnce(&mut Stretches, f64),
+    ) -> Result<Option<Stretches>, LibraryError> {
+        let Some(entry) = self.index.by_identifier(identifier) else {
+            return Ok(None);
+        };
+        let mut excluded = self.index.excluded(entry.id).cloned().unwrap_or_default();
+        change(&mut excluded, entry.duration);
+        self.index.exclude(identifier, excluded.clone())?;
+        Ok(Some(excluded))
     }
 
     /// Merges all files into one and gives the space of removed references back.

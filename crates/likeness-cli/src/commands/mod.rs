@@ -1,9 +1,12 @@
 //! What the commands do.
 
 mod add;
+mod evidence;
+mod exclude;
 mod fingerprint;
 mod library;
 mod matching;
+mod overlaps;
 mod shell;
 
 use crate::Outcome;
@@ -24,6 +27,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Fingerprint(args) => fingerprint::fingerprint(&args, quiet),
         Command::List(args) => library::list(&args),
         Command::Remove(args) => library::remove(&args, quiet),
+        Command::Overlaps(args) => overlaps::overlaps(&args, quiet),
+        Command::Exclude(args) => exclude::exclude(&args, quiet),
         Command::Info(args) => library::info(&args),
         Command::Verify(args) => library::verify(&args, quiet),
         Command::Compact(args) => library::compact(&args, quiet),

@@ -6,8 +6,11 @@
 mod bad_input;
 mod batch;
 mod copies;
+mod evidence;
+mod exclude;
 mod kill;
 mod library;
 mod media;
+mod overlaps;
 mod sandbox;
 mod shell;

@@ -8,6 +8,7 @@ mod fit;
 mod hypotheses;
 mod patches;
 mod repetition;
+mod retrace;
 mod segments;
 mod verify;
 mod view;
@@ -16,6 +17,7 @@ pub use candidates::Window;
 pub use chroma::{ChromaCache, ChromaIndex};
 pub use config::{AudioMatchConfig, Channels};
 pub use fit::Transform;
+pub use retrace::{Landmark, retrace};
 pub use verify::{Agreement, Evidence, Recovery};
 
 use crate::chance::{Exposure, Verdict};
@@ -94,7 +96,8 @@ pub fn examine(
     let mut all = Vec::new();
     for (id, windows) in seeds {
         if let Some(reference) = store.audio(id)? {
-            let segments = segments::segments(windows, &view, &reference, config);
+            let excluded = store.excluded(id);
+            let segments = segments::segments(windows, &view, &reference, excluded, config);
             if !segments.is_empty() {
                 all.push((id, segments));
             }

@@ -8,14 +8,16 @@ use super::repetition::novelty;
 use super::verify::{Evidence, Recovery, overlap, projected, verify};
 use super::view::QueryView;
 use super::{Audible, Verified};
-use likeness_core::AudioFingerprint;
 use likeness_core::audio::{STEPS_PER_SEMITONE, Surface};
+use likeness_core::{AudioFingerprint, Stretches};
 
-/// The segments of one reference, from its windows; best first.
+/// The segments of one reference, from its windows; best first. What is `excluded` of the reference
+/// is in none, and nothing in it counts.
 pub(super) fn segments(
     mut windows: Vec<Verified>,
     query: &QueryView<'_>,
     reference: &AudioFingerprint,
+    excluded: Option<&Stretches>,
     config: &AudioMatchConfig,
 ) -> Vec<Audible> {
     windows.sort_by(|a, b| b.evidence.total.total_cmp(&a.evidence.total));
@@ -28,23 +30,39 @@ pub(super) fn segments(
             continue;
         };
         let window = unclaimed(&segments, window);
-        if window.end - window.start < config.min_segment {
-            continue;
+        for window in allowed(excluded, &transform, window) {
+            if window.end - window.start < config.min_segment {
+                continue;
+            }
+            let mut evidence = verify(&transform, query, reference, window, config);
+            let heard = Window {
+                start: transform.to_reference(window.start),
+                end: transform.to_reference(window.end),
+            };
+            evidence.total *= novelty(reference, heard) * endurance(window, config);
+            segments.push(Audible {
+                window,
+                transform,
+                evidence,
+            });
         }
-        let mut evidence = verify(&transform, query, reference, window, config);
-        let heard = Window {
-            start: transform.to_reference(window.start),
-            end: transform.to_reference(window.end),
-        };
-        evidence.total *= novelty(reference, heard) * endurance(window, config);
-        segments.push(Audible {
-            window,
-            transform,
-            evidence,
-        });
     }
     segments.sort_by(|a, b| b.evidence.total.total_cmp(&a.evidence.total));
     segments
+}
+
+/// The parts of a stretch of the query in which nothing excluded is heard.
+fn allowed(excluded: Option<&Stretches>, transform: &Transform, window: Window) -> Vec<Window> {
+    let Some(excluded) = excluded else {
+        return vec![window];
+    };
+    let heard = |time| transform.to_reference(time);
+    let parts = excluded.outside(heard(window.start), heard(window.end));
+    let back = |(start, end)| Window {
+        start: transform.to_query(start),
+        end: transform.to_query(end),
+    };
+    parts.into_iter().map(back).collect()
 }
 
 /// Share of a stretch's evidence that counts. Rhythms that agree by chance go on agreeing, so that

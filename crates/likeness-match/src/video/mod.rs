@@ -2,10 +2,12 @@
 
 mod candidates;
 mod config;
+mod exclusion;
 mod film;
 mod geometry;
 mod motion;
 mod overlay;
+mod placement;
 mod polish;
 mod rectangles;
 mod refind;
@@ -15,6 +17,7 @@ mod segments;
 mod timeline;
 
 pub use config::VideoMatchConfig;
+pub use placement::{Placement, covered};
 
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
@@ -113,6 +116,8 @@ fn verify(
     let Some(reference) = store.video(hypothesis.reference)? else {
         return Ok(None);
     };
+    let excluded = store.excluded(hypothesis.reference);
+    let reference = exclusion::stilled(&reference, excluded);
     let comparison = Comparison {
         query,
         id: hypothesis.reference,
@@ -136,13 +141,13 @@ fn verify(
         return Ok(None);
     };
     if !hypothesis.coarse {
-        return Ok(Some(new));
+        return Ok(exclusion::cut(new, excluded, config));
     }
     let timing = (new.line, (new.segment.query_start, new.segment.query_end));
     let films = (query, &*reference);
     let map = polish::polish(fit.map, hypothesis.look, timing, films, config);
     let polished = comparison.examine(&Fit { map, ..fit }, config);
-    Ok(Some(polished.unwrap_or(new)))
+    Ok(exclusion::cut(polished.unwrap_or(new), excluded, config))
 }
 
 impl Comparison<'_> {

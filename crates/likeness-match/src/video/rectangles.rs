@@ -77,14 +77,8 @@ pub(super) fn measure(
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Picture {
-    let area = reference.thumbnails.width * reference.thumbnails.height;
-    let mut evidence = evidence(films, &warps.pixels, area, line, span);
     let thumbs = &reference.thumbnails;
-    let standing = overlay::standing(warps, (line, span), query, reference);
-    // Where nothing changes, what stands there tells.
-    for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
-        evidence[pixel].get_or_insert(false);
-    }
+    let (evidence, standing) = shown(films, warps, (line, span), reference, query);
     let cells = trim(&evidence, thumbs.width, thumbs.height);
     let seen = sharpen(cells, thumbs, map, reference.aspect, query.aspect);
     let query_rect = image(seen, map, reference.aspect, query.aspect).intersection(&Rect::FULL);
@@ -108,6 +102,38 @@ pub(super) fn measure(
             covered,
         },
     }
+}
+
+/// What is known of each pixel of the (possibly mirrored) reference, and on which of the warps'
+/// pixels something stands.
+fn shown(
+    films: (&Film, &Film),
+    warps: &Warps,
+    (line, span): (Line, (f64, f64)),
+    reference: &VideoFingerprint,
+    query: &VideoFingerprint,
+) -> (Vec<Option<bool>>, Vec<bool>) {
+    let area = reference.thumbnails.width * reference.thumbnails.height;
+    let mut evidence = evidence(films, &warps.pixels, area, line, span);
+    let standing = overlay::standing(warps, (line, span), query, reference);
+    // Where nothing changes, what stands there tells.
+    for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
+        evidence[pixel].get_or_insert(false);
+    }
+    (evidence, standing)
+}
+
+/// For each pixel of the (possibly mirrored) reference's thumbnail that the query has room for,
+/// whether something covers it.
+pub(super) fn cover(
+    films: (&Film, &Film),
+    warps: &Warps,
+    timing: (Line, (f64, f64)),
+    reference: &VideoFingerprint,
+    query: &VideoFingerprint,
+) -> Vec<Option<bool>> {
+    let (evidence, standing) = shown(films, warps, timing, reference, query);
+    covers(&evidence, warps, &standing, reference.thumbnails.width)
 }
 
 /// Bounds `[x0, y0, x1, y1]` in pixels of the part whose edges show the reference.

@@ -19,6 +19,11 @@ impl Line {
         self.start + self.speed * query_time
     }
 
+    /// The query time at which a reference time plays.
+    pub(super) fn back(&self, reference_time: f64) -> f64 {
+        (reference_time - self.start) / self.speed
+    }
+
     /// The line of `speed` through a query and a reference time.
     fn through(query_time: f64, reference_time: f64, speed: f64) -> Line {
         Line {
