@@ -15,22 +15,20 @@ pub use thumbnails::Thumbnails;
 use crate::fingerprint::Density;
 use crate::wire::WireError;
 
-/// Words of 64 bits in a [`Descriptor`].
-pub const DESCRIPTOR_WORDS: usize = 2;
-/// Binary descriptor of the patch around a keypoint.
-pub type Descriptor = [u64; DESCRIPTOR_WORDS];
+/// Binary descriptor of the patch around a keypoint; mirroring swaps its halves.
+pub type Descriptor = [u32; 2];
 
 /// Places are stored in this many steps of the picture's width and height.
-pub const PLACE_STEPS: u16 = 4096;
+pub const PLACE_STEPS: u16 = 1024;
 /// Directions are stored in this many steps of a full turn.
 pub const ANGLE_STEPS: usize = 64;
 
 /// A corner of one frame and what surrounds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keypoint {
-    /// Distance from the left edge, in 1/4096 of the picture's width.
+    /// Distance from the left edge, in 1/1024 of the picture's width.
     pub x: u16,
-    /// Distance from the top edge, in 1/4096 of the picture's height.
+    /// Distance from the top edge, in 1/1024 of the picture's height.
     pub y: u16,
     /// Level of the pyramid on which it was found, see [`VideoConfig::level_size`].
     pub level: u8,

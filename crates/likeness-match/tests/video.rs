@@ -300,6 +300,70 @@ fn what_is_not_a_copy_is_not_found() {
     check("a shared background", &studio);
 }
 
+/// A picture between two, `part` of the way.
+fn between(from: &Picture, to: &Picture, part: f64) -> Picture {
+    Picture::from(from.width, from.height, |x, y| {
+        let (a, b) = (f64::from(from.at(x, y)), f64::from(to.at(x, y)));
+        (a + (b - a) * part).round() as u8
+    })
+}
+
+/// A card that fades in from black, stands, and fades out again: four seconds.
+fn card(picture: &Picture) -> Vec<Picture> {
+    let black = Picture::new(WIDTH, HEIGHT);
+    let part = |i: usize| (i.min(39 - i) as f64 / 8.0).min(1.0);
+    (0..40).map(|i| between(&black, picture, part(i))).collect()
+}
+
+/// `film` with `logo` in a corner.
+fn branded(film: Vec<Picture>, logo: &Picture) -> Vec<Picture> {
+    changed(&film, |p| {
+        Picture::from(WIDTH, HEIGHT, |x, y| match y < 45 && x >= WIDTH - 80 {
+            true => logo.at(x, y),
+            false => p.at(x, y),
+        })
+    })
+}
+
+/// `film` in a window of `template`.
+fn framed(film: &[Picture], template: &Picture) -> Vec<Picture> {
+    changed(film, |p| {
+        let small = scaled(p, WIDTH * 3 / 5, HEIGHT * 3 / 5);
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match (x.checked_sub(WIDTH / 4), y.checked_sub(HEIGHT / 4)) {
+                (Some(x), Some(y)) if x < small.width && y < small.height => small.at(x, y),
+                _ => template.at(x, y),
+            }
+        })
+    })
+}
+
+/// What two works may share without being copies of each other.
+#[test]
+fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
+    let (title, logo) = (texture(901), texture(902));
+    let wrapped = |kind: usize, seed: u64, seconds: f64| -> Vec<Picture> {
+        let own = film(seed, seconds);
+        match kind {
+            0 => framed(&own, &title),
+            1 => branded(own, &logo),
+            2 => [card(&title), own].concat(),
+            3 => [vec![Picture::new(WIDTH, HEIGHT); 30], own].concat(),
+            _ => [card(&title), branded(framed(&own, &title), &logo), card(&title)].concat(),
+        }
+    };
+    let names = ["template", "logo", "title card", "black intro", "all of these"];
+    for (kind, name) in names.into_iter().enumerate() {
+        let store = library_of(|seed, seconds| wrapped(kind, seed, seconds));
+        let other = find(&wrapped(kind, 7, 12.0), RATE, &store);
+        assert!(other.is_empty(), "{name}: {other:?}");
+        // The same wrapping does not hide a copy either.
+        let copy = find(&wrapped(kind, 2, 15.0), RATE, &store);
+        assert_eq!(copy.len(), 1, "{name}: {copy:?}");
+        assert_eq!(copy[0].reference.0, 1, "{name}");
+    }
+}
+
 #[test]
 fn the_sparse_form_is_what_the_dense_one_thins_to() {
     let frames = film(5, 9.0);

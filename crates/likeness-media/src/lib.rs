@@ -19,7 +19,7 @@ mod still;
 mod video;
 
 pub use error::MediaError;
-pub use limits::{Backend, DecodeOptions, Limits};
+pub use limits::{Backend, DecodeOptions, Limits, Shortcut};
 pub use mp3::encode_mp3;
 pub use probe::{AudioInfo, MediaInfo, VideoInfo};
 

@@ -80,6 +80,36 @@ pub enum Backend {
     Symphonia,
 }
 
+/// What a video decoder may leave undone, to be faster than a player is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shortcut {
+    /// Every frame, as it is meant to be shown.
+    #[default]
+    None,
+    /// Frames that no other frame refers to are not smoothed (H.264, HEVC, VP8: no loop filter);
+    /// nothing that follows from them differs.
+    RoughLeaves,
+    /// No frame is smoothed; errors add up from one key frame to the next.
+    Rough,
+    /// Frames that no other frame refers to are left out.
+    FewerFrames,
+    /// Frames that no other frame refers to are left out, the others are not smoothed.
+    FewerRough,
+}
+
+impl Shortcut {
+    /// The names and values of FFmpeg's options.
+    pub(crate) fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Shortcut::None => &[],
+            Shortcut::RoughLeaves => &[("skip_loop_filter", "noref")],
+            Shortcut::Rough => &[("skip_loop_filter", "all")],
+            Shortcut::FewerFrames => &[("skip_frame", "noref")],
+            Shortcut::FewerRough => &[("skip_frame", "noref"), ("skip_loop_filter", "all")],
+        }
+    }
+}
+
 /// How a file is decoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DecodeOptions {
@@ -90,6 +120,8 @@ pub struct DecodeOptions {
     /// Threads of the video decoder; 0 takes one for each core. The frames do not depend on it.
     /// Default: 1, since files are decoded side by side.
     pub threads: usize,
+    /// What the video decoder may leave undone.
+    pub shortcut: Shortcut,
 }
 
 impl Default for DecodeOptions {
@@ -98,6 +130,7 @@ impl Default for DecodeOptions {
             limits: Limits::default(),
             backend: Backend::Auto,
             threads: 1,
+            shortcut: Shortcut::None,
         }
     }
 }

@@ -211,6 +211,9 @@ fn open_codec(
     // A size that only the bitstream reveals is refused before memory is taken for it.
     let max_pixels = options.limits.max_pixels.min(i32::MAX as u64);
     settings.set("max_pixels", &max_pixels.to_string());
+    for (name, value) in options.shortcut.settings() {
+        settings.set(name, value);
+    }
     decoder.open_as_with(codec, settings)?.video()
 }
 

@@ -1,4 +1,4 @@
-//! 128-bit steered binary descriptors.
+//! 64-bit steered binary descriptors.
 //!
 //! Each bit compares two smoothed pixels of the patch, turned by the patch's own angle (Rublee et
 //! al., "ORB", 2011). Comparisons make it blind to brightness and contrast. The second half of the
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Pixels that a descriptor looks at around its corner, in every direction.
 pub(crate) const PATCH_RADIUS: usize = 15;
 const CENTROID_RADIUS: i32 = 13;
-pub(crate) const TESTS: usize = 128;
+pub(crate) const TESTS: usize = 64;
 const REACH: f64 = 14.0;
 
 type Pattern = [[i8; 4]; TESTS];
@@ -50,12 +50,12 @@ pub(crate) fn describe(smooth: &Luma, x: usize, y: usize, angle: u8) -> (Descrip
     let pattern = &PATTERNS[usize::from(angle)];
     let width = smooth.width as i32;
     let centre = y as i32 * width + x as i32;
-    let mut bits = [0u64; 2];
+    let mut bits = [0u32; 2];
     let mut margins = [0; TESTS];
     for (i, (&[ax, ay, bx, by], margin)) in pattern.iter().zip(&mut margins).enumerate() {
         let a = smooth.data[(centre + i32::from(ay) * width + i32::from(ax)) as usize];
         let b = smooth.data[(centre + i32::from(by) * width + i32::from(bx)) as usize];
-        bits[i / 64] |= u64::from(a < b) << (i % 64);
+        bits[i / 32] |= u32::from(a < b) << (i % 32);
         *margin = a.abs_diff(b);
     }
     (bits, margins)

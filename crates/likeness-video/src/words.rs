@@ -22,13 +22,13 @@ pub const SPACE: PostingSpace = PostingSpace::VideoKeypoint;
 
 /// The descriptor's term in one table.
 pub fn term([a, b]: Descriptor, table: usize) -> u64 {
-    let part = |word: u64| (word >> (table * HALF)) & ((1 << HALF) - 1);
+    let part = |word: u32| u64::from(word >> (table * HALF)) & ((1 << HALF) - 1);
     (table as u64) << TERM_BITS | part(b) << HALF | part(a)
 }
 
 /// The bits that a posting carries to check a hit: none of those in the terms.
 pub fn residual([a, b]: Descriptor) -> u64 {
-    let part = |word: u64| (word >> (TABLES * HALF)) & 0xffff;
+    let part = |word: u32| u64::from(word >> (TABLES * HALF));
     part(b) << 16 | part(a)
 }
 
@@ -96,8 +96,8 @@ pub fn pack(keypoint: &Keypoint) -> u64 {
     residual(keypoint.descriptor) << 29
         | u64::from(keypoint.level) << 26
         | u64::from(keypoint.angle) << 20
-        | u64::from(keypoint.y >> 2) << 10
-        | u64::from(keypoint.x >> 2)
+        | u64::from(keypoint.y) << 10
+        | u64::from(keypoint.x)
 }
 
 /// Reads what [`pack`] wrote.
@@ -118,7 +118,15 @@ pub fn place(keypoint: &Keypoint) -> (f32, f32) {
     (fraction(keypoint.x), fraction(keypoint.y))
 }
 
-/// The postings of a sparse fingerprint: time is the keyframe's time in milliseconds, payload is
+/// Milliseconds of a posting's unit of time: votes need no better, and small numbers take few bits.
+const TICK: u32 = 250;
+
+/// The middle of a posting's time, seconds.
+pub fn seconds(time: u32) -> f64 {
+    (f64::from(time) + 0.5) * f64::from(TICK) / 1000.0
+}
+
+/// The postings of a sparse fingerprint: time is the keyframe's in [`seconds`]' unit, payload is
 /// [`pack`]ed. Unsorted.
 pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<Posting> {
     let keypoints: usize = fingerprint
@@ -133,7 +141,7 @@ pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<P
             postings.extend((0..TABLES).map(|table| Posting {
                 term: term(keypoint.descriptor, table),
                 reference,
-                time: frame.time_ms,
+                time: frame.time_ms / TICK,
                 payload,
             }));
         }
@@ -147,12 +155,12 @@ mod tests {
     use crate::mirrored;
 
     const SAMPLE: Keypoint = Keypoint {
-        x: 2048,
-        y: 4095,
+        x: 512,
+        y: 1023,
         level: 7,
         angle: 63,
         weak: 0x0301_8100,
-        descriptor: [0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210],
+        descriptor: [0x1234_5678, 0xfedc_ba98],
     };
 
     #[test]

@@ -52,7 +52,7 @@ impl VideoConfig {
         level_sizes: [608, 468, 360, 277, 213, 164, 126, 97],
         query_levels: 2,
         sparse_quota: [0, 0, 30, 26, 22, 18, 14, 10],
-        query_quota: [110, 100, 90, 75, 60, 45, 30, 20],
+        query_quota: [150, 130, 110, 85, 70, 55, 42, 32],
         max_enlargement: 1.5,
         grid: (6, 4),
         min_corner: 16.0,
@@ -63,7 +63,7 @@ impl VideoConfig {
 
     /// Hash of all parameters and of the extractor's revision.
     pub fn hash(&self) -> u64 {
-        const REVISION: u32 = 2;
+        const REVISION: u32 = 3;
         let hash = blake3::hash(format!("{REVISION} {self:?}").as_bytes());
         let mut first = [0; 8];
         first.copy_from_slice(&hash.as_bytes()[..8]);

@@ -1,14 +1,18 @@
 //! Bytes of a video fingerprint (FORMAT.md, "Video").
 
 use super::{
-    ANGLE_STEPS, DESCRIPTOR_WORDS, Keyframe, Keypoint, LEVELS, Thumbnails, VideoConfig,
+    ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Thumbnails, VideoConfig,
     VideoFingerprint,
 };
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
 
 /// Bytes of a keypoint in the sparse form.
-const SPARSE_POINT: usize = 5 + 8 * DESCRIPTOR_WORDS;
+const SPARSE_POINT: usize = 12;
+/// Bits of a place in one direction.
+const PLACE_BITS: u32 = PLACE_STEPS.ilog2();
+/// Bits of an angle.
+const ANGLE_BITS: u32 = ANGLE_STEPS.ilog2();
 
 pub(super) fn encode(fingerprint: &VideoFingerprint) -> Vec<u8> {
     let mut w = Writer::new();
@@ -34,15 +38,16 @@ pub(super) fn encode(fingerprint: &VideoFingerprint) -> Vec<u8> {
 }
 
 fn write_point(w: &mut Writer, point: &Keypoint, dense: bool) {
-    w.bytes(&[
-        point.x as u8,
-        (point.x >> 8) as u8 | ((point.y as u8) << 4),
-        (point.y >> 4) as u8,
-        point.level,
-        point.angle,
-    ]);
+    let fields = [
+        (u32::from(point.x), PLACE_BITS),
+        (point.y.into(), PLACE_BITS),
+        (point.angle.into(), ANGLE_BITS),
+        (point.level.into(), 0),
+    ];
+    let packed = fields.iter().rev().fold(0, |packed, (value, bits)| packed << bits | value);
+    w.u32(packed);
     for word in point.descriptor {
-        w.u64(word);
+        w.u32(word);
     }
     if dense {
         w.u32(point.weak);
@@ -104,11 +109,7 @@ fn read_keyframe(
     }
     let mut points = Vec::with_capacity(count);
     for _ in 0..count {
-        let point = read_point(r, density)?;
-        if usize::from(point.level) >= LEVELS || usize::from(point.angle) >= ANGLE_STEPS {
-            return Err(WireError::OutOfRange("keypoint level or angle"));
-        }
-        points.push(point);
+        points.push(read_point(r, density)?);
     }
     Ok(Keyframe {
         slot,
@@ -119,18 +120,26 @@ fn read_keyframe(
 }
 
 fn read_point(r: &mut Reader<'_>, density: Density) -> Result<Keypoint, WireError> {
-    let [x, xy, y, level, angle] = [r.u8()?, r.u8()?, r.u8()?, r.u8()?, r.u8()?];
-    let mut descriptor = [0; DESCRIPTOR_WORDS];
-    for word in &mut descriptor {
-        *word = r.u64()?;
+    let mut packed = r.u32()?;
+    let mut take = |bits: u32| {
+        let value = packed & ((1 << bits) - 1);
+        packed >>= bits;
+        value
+    };
+    let [x, y] = [take(PLACE_BITS) as u16, take(PLACE_BITS) as u16];
+    let angle = take(ANGLE_BITS) as u8;
+    let level = take(8) as u8;
+    if usize::from(level) >= LEVELS {
+        return Err(WireError::OutOfRange("keypoint level"));
     }
+    let descriptor = [r.u32()?, r.u32()?];
     let weak = match density {
         Density::Query => r.u32()?,
         Density::Reference => 0,
     };
     Ok(Keypoint {
-        x: u16::from(x) | u16::from(xy & 15) << 8,
-        y: u16::from(xy >> 4) | u16::from(y) << 4,
+        x,
+        y,
         level,
         angle,
         weak,
@@ -158,12 +167,12 @@ mod tests {
                 sparse: 3,
                 keypoints: (0..5)
                     .map(|i| Keypoint {
-                        x: (next() % 4096) as u16,
-                        y: (next() % 4096) as u16,
+                        x: (next() % 1024) as u16,
+                        y: (next() % 1024) as u16,
                         level: 2 + i % 6,
                         angle: (next() % 64) as u8,
                         weak: next() as u32,
-                        descriptor: [next(), next()],
+                        descriptor: [next() as u32, next() as u32],
                     })
                     .collect(),
             })

@@ -217,7 +217,7 @@ fn pair(
     let steps = ANGLE_STEPS as u8;
     Pair {
         query_time: frame.seconds(),
-        reference_time: f64::from(time) / 1000.0,
+        reference_time: words::seconds(time),
         query: [f64::from(x) * aspect, f64::from(y)],
         reference: [f64::from(rx), f64::from(hit.y)],
         cell: point.frame << 16 | ((y * CELLS.1) as u32) << 8 | (x * CELLS.0) as u32,

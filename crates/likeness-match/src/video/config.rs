@@ -73,7 +73,7 @@ impl Default for VideoMatchConfig {
             detrend: 3.0,
             min_seconds: 3.0,
             refind_distance: 0.02,
-            descriptor_distance: 36,
+            descriptor_distance: 17,
             reach: 20.0,
             motion_speed: (0.7, 1.43),
             motion_sureness: 4.0,

@@ -4,7 +4,7 @@ use super::config::VideoMatchConfig;
 use super::geometry::Affine;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
-use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
+use likeness_core::video::{Descriptor, Keyframe, Keypoint, VideoConfig};
 use likeness_video::{ANGLE_STEPS, mirrored, mirrored_angle, words};
 
 /// How many keypoints there were to find again, and how many were.
@@ -24,7 +24,7 @@ struct Projected {
     y: f64,
     level: f64,
     angle: i32,
-    descriptor: [u64; 2],
+    descriptor: Descriptor,
 }
 
 /// Looks for the reference's keypoints in all query keyframes of `span`.

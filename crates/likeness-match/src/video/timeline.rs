@@ -38,9 +38,11 @@ const MIN_OVERLAP: f64 = 0.6;
 /// How much correlation a doubled or halved speed must bring to be preferred.
 const SPEED_COST: f64 = 0.04;
 
-/// Correlation that an odd speed must bring over the plain one, within the refinement: of slow
-/// pictures any speed near the true one is about as good.
-const ODD_SPEED_GAIN: f64 = 0.03;
+/// How many times as much of the films an odd speed may leave unexplained as the plain one does and
+/// still not be believed: of slow pictures any speed near the true one is about as good.
+const ODD_SPEED_SHARE: f64 = 0.8;
+/// Unexplained share that is there anyhow.
+const UNEXPLAINED: f64 = 0.004;
 
 /// Products of every picture of one film with every picture of another.
 pub(super) struct Products<'a> {
@@ -192,8 +194,9 @@ pub(super) fn refine(query: &Film, reference: &Film, line: Line) -> Line {
         .map(|a| Line::through(middle, best.1 + 0.05 * f64::from(a), 1.0))
         .map(|line| (correlation(line), line))
         .max_by(|a, b| a.0.total_cmp(&b.0));
+    let unexplained = |correlation: f32| 1.0 - f64::from(correlation) + UNEXPLAINED;
     match plain {
-        Some((value, line)) if f64::from(value) >= f64::from(best.0) - ODD_SPEED_GAIN => line,
+        Some((value, line)) if unexplained(best.0) > ODD_SPEED_SHARE * unexplained(value) => line,
         _ => Line::through(middle, best.1, best.2),
     }
 }
