@@ -10,7 +10,7 @@ use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::{Dictionary, Discard, Packet, Stream, media};
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
@@ -75,6 +75,8 @@ pub(crate) struct Source {
     /// Latest end of any packet read, of whichever stream.
     packets_end: f64,
     consecutive_errors: u32,
+    /// Whether it still grows, so that nothing is known of its end.
+    live: bool,
 }
 
 impl Source {
@@ -87,6 +89,43 @@ impl Source {
         let cut = cut::cut(&mut file, &head, size)
             .and_then(|cut| file.rewind().map(|()| cut))
             .map_err(|e| MediaError::io(path, e))?;
+        let io = StreamIo::from_read_seek(file);
+        Ok(Source {
+            cut,
+            ..Source::demux(io, path, &head, limits)?
+        })
+    }
+
+    /// Identifies what comes from a reader, from its beginning on; errors call it `name`. Blocks
+    /// until enough has come to know its streams.
+    pub(crate) fn stream(
+        mut reader: impl Read + Send + 'static,
+        name: &Path,
+        limits: &Limits,
+    ) -> Result<Source, MediaError> {
+        initialise();
+        let mut head = Vec::with_capacity(16);
+        (&mut reader)
+            .take(16)
+            .read_to_end(&mut head)
+            .map_err(|e| MediaError::io(name, e))?;
+        if head.is_empty() {
+            let path = name.to_path_buf();
+            return Err(MediaError::Empty { path });
+        }
+        let io = StreamIo::from_read(Cursor::new(head.clone()).chain(reader));
+        Ok(Source {
+            live: true,
+            ..Source::demux(io, name, &head, limits)?
+        })
+    }
+
+    fn demux(
+        io: Result<StreamIo, ffmpeg::Error>,
+        path: &Path,
+        head: &[u8],
+        limits: &Limits,
+    ) -> Result<Source, MediaError> {
         let watch = Arc::new(Watch::new(limits.timeout));
         let interrupt = watch.clone();
         let mut options = Dictionary::new();
@@ -96,7 +135,7 @@ impl Source {
             "max_pixels",
             &limits.max_pixels.min(i32::MAX as u64).to_string(),
         );
-        let input = StreamIo::from_read_seek(file)
+        let input = io
             .and_then(|io| {
                 ffmpeg::format::input_from_stream_with_interrupt(
                     io,
@@ -107,7 +146,7 @@ impl Source {
             })
             .map_err(|e| match e {
                 ffmpeg::Error::Exit => watch.error(path),
-                e => not_opened(path, &head, e),
+                e => not_opened(path, head, e),
             })?;
         let source = Source {
             input,
@@ -115,11 +154,12 @@ impl Source {
             watch,
             corrupt: 0,
             read_error: None,
-            cut,
+            cut: None,
             packets: 0,
             stream_end: 0.0,
             packets_end: 0.0,
             consecutive_errors: 0,
+            live: false,
         };
         source.refuse_text()?;
         Ok(source)
@@ -214,7 +254,7 @@ impl Source {
 
     /// Reads only this stream, unless the length of the others is needed to notice truncation.
     pub(crate) fn select(&mut self, index: usize) {
-        if self.declared_by_stream(index).is_none() {
+        if !self.live && self.declared_by_stream(index).is_none() {
             return;
         }
         for mut stream in self.input.streams_mut() {

@@ -23,7 +23,9 @@ pub use limits::{Backend, DecodeOptions, Limits, Shortcut};
 pub use mp3::encode_mp3;
 pub use probe::{AudioInfo, MediaInfo, VideoInfo};
 
+use input::Source;
 use likeness_core::{LumaFrame, PcmBlock};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -105,4 +107,34 @@ pub fn decode_video_with(
     sink: &mut dyn FnMut(LumaFrame<'_>) -> ControlFlow<()>,
 ) -> Result<Decoded, MediaError> {
     video::decode(path, options, sink)
+}
+
+/// [`decode_audio`] of what comes from a reader by and by, such as a broadcast, from its beginning
+/// on; errors call it `name`. Nothing is held against it that ends early.
+///
+/// # Errors
+/// As [`decode_audio`].
+pub fn decode_audio_stream(
+    reader: impl Read + Send + 'static,
+    name: &Path,
+    sample_rate: u32,
+    limits: &Limits,
+    sink: &mut dyn FnMut(PcmBlock<'_>) -> ControlFlow<()>,
+) -> Result<Decoded, MediaError> {
+    let source = Source::stream(reader, name, limits)?;
+    audio::ffmpeg::from_source(source, sample_rate, &(*limits).into(), sink)
+}
+
+/// [`decode_video`] of what comes from a reader by and by.
+///
+/// # Errors
+/// As [`decode_video`].
+pub fn decode_video_stream(
+    reader: impl Read + Send + 'static,
+    name: &Path,
+    limits: &Limits,
+    sink: &mut dyn FnMut(LumaFrame<'_>) -> ControlFlow<()>,
+) -> Result<Decoded, MediaError> {
+    let source = Source::stream(reader, name, limits)?;
+    video::from_source(source, &(*limits).into(), sink)
 }

@@ -31,13 +31,25 @@ pub(crate) fn decode(
         Still::Broken(reason) => Some(format!("the picture is broken: {reason}")),
         Still::Other => None,
     };
+    let decoded = from_source(Source::open(path, &options.limits)?, options, sink)?;
+    Ok(Decoded {
+        truncated: broken.or(decoded.truncated),
+        ..decoded
+    })
+}
+
+/// Decodes the best video stream of a source.
+pub(crate) fn from_source(
+    mut source: Source,
+    options: &DecodeOptions,
+    sink: &mut Sink<'_>,
+) -> Result<Decoded, MediaError> {
     let limits = &options.limits;
-    let mut source = Source::open(path, limits)?;
     let Some(index) = source.best(media::Type::Video) else {
         return Err(source.missing(media::Type::Video));
     };
     let declared = source.declared(index).filter(|_| !source.is_still());
-    limits.check_duration(path, declared.unwrap_or(0.0))?;
+    limits.check_duration(&source.path, declared.unwrap_or(0.0))?;
     let origin = source.origin();
     let mut decoder = Decoder::open(&source, index, origin, options)?;
     source.select(index);
@@ -63,7 +75,7 @@ pub(crate) fn decode(
     Ok(Decoded {
         duration,
         declared,
-        truncated: broken.or(truncated.flatten()),
+        truncated: truncated.flatten(),
         corrupt_packets: source.corrupt,
         frames: decoder.frames,
         backend: Backend::Ffmpeg,

@@ -73,28 +73,36 @@ impl Access {
     }
 }
 
-/// The role that a call needs; none for health, which load balancers ask.
+/// Whether a call asks for the health, which load balancers do.
+pub(crate) fn is_health(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/")
+}
+
+/// The role that a call needs; none for health. What is not known to change nothing needs the
+/// larger one.
 fn role_for(path: &str) -> Option<Role> {
-    match path {
-        "/likeness.v1.ReferenceService/Add" | "/likeness.v1.ReferenceService/Remove" => {
-            Some(Role::Write)
-        }
-        path if path.starts_with("/grpc.health.v1.Health/") => None,
-        _ => Some(Role::Read),
+    const READING: [&str; 3] = ["Get", "List", "GetStats"];
+    if is_health(path) {
+        return None;
     }
+    let references = path.strip_prefix("/likeness.v1.ReferenceService/");
+    let reads = path.starts_with("/likeness.v1.MatchService/")
+        || path.starts_with("/grpc.reflection.")
+        || references.is_some_and(|call| READING.contains(&call));
+    Some(if reads { Role::Read } else { Role::Write })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost::Message;
 
     fn token(name: &str, role: Role) -> Token {
         Token {
@@ -131,8 +139,35 @@ mod tests {
         check(Some("Bearer reade"), list, Err(Code::Unauthenticated));
         check(Some("Basic reader"), list, Err(Code::Unauthenticated));
         check(Some("Bearer"), list, Err(Code::Unauthenticated));
+        check(Some("Bearer "), list, Err(Code::Unauthenticated));
         check(None, "/unheard/Of", Err(Code::Unauthenticated));
+        let (remove, other) = ("/likeness.v1.ReferenceService/Remove", "/unheard/Of");
+        check(Some("Bearer reader"), remove, Err(Code::PermissionDenied));
+        check(Some("Bearer reader"), other, Err(Code::PermissionDenied));
+        check(
+            Some("Bearer reader"),
+            "/likeness.v1.ReferenceService/List/../Add",
+            Err(Code::PermissionDenied),
+        );
         check(None, "/grpc.health.v1.Health/Check", Ok("anyone"));
+    }
+
+    #[test]
+    fn every_call_has_a_role() {
+        let files = prost_types::FileDescriptorSet::decode(crate::proto::DESCRIPTORS).unwrap();
+        let mut writing = Vec::new();
+        for file in &files.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let (package, service) = (file.package(), service.name());
+                    let path = format!("/{package}.{service}/{}", method.name());
+                    if role_for(&path) == Some(Role::Write) {
+                        writing.push(method.name());
+                    }
+                }
+            }
+        }
+        assert_eq!(writing, ["Add", "Remove"]);
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! A client for Rust programs. Other languages generate theirs from `proto/`.
+//!
+//! When the service ends a connection in good order, as it does when another process takes its place,
+//! a call may just then wait to be sent on it. tonic gives such a call up; as the service never saw it,
+//! this client sends it on the next connection.
 
 use crate::proto::match_service_client::MatchServiceClient;
 use crate::proto::reference_service_client::ReferenceServiceClient;
@@ -10,7 +14,9 @@ use crate::proto::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use likeness::core::report::MatchReport;
+use std::error::Error as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -22,6 +28,8 @@ use tonic::{Request, Status, Streaming};
 
 /// Bytes of a chunk.
 const CHUNK: usize = 256 << 10;
+/// How often a call is sent that the service has not seen.
+const ATTEMPTS: usize = 5;
 /// Largest answer: a report may be long.
 const MAX_ANSWER: usize = 64 << 20;
 
@@ -49,6 +57,35 @@ impl From<Status> for ClientError {
     fn from(status: Status) -> ClientError {
         ClientError::Status(Box::new(status))
     }
+}
+
+/// Makes a call, and makes it again if it was not sent.
+async fn send<T, F>(call: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    for _ in 1..ATTEMPTS {
+        match call().await {
+            Err(error) if was_not_sent(&error) => {}
+            answer => return answer,
+        }
+    }
+    call().await
+}
+
+/// Whether a call ended while it waited for a connection: nothing of it has left this process.
+fn was_not_sent(error: &ClientError) -> bool {
+    let ClientError::Status(status) = error else {
+        return false;
+    };
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(transport) = error.downcast_ref::<hyper::Error>() {
+            return transport.is_canceled();
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Sends a token with every call.
@@ -113,14 +150,17 @@ impl Client {
         path: &Path,
         options: MatchOptions,
     ) -> Result<MatchReport, ClientError> {
-        let first = proto::match_request::Payload::Options(options);
-        let chunks = chunks(File::open(path).await?).map(proto::match_request::Payload::Chunk);
-        let messages = stream::once(async { first }).chain(chunks);
-        let messages = messages.map(|payload| MatchRequest {
-            payload: Some(payload),
+        let answer = send(|| async {
+            let first = proto::match_request::Payload::Options(options.clone());
+            let chunks = chunks(File::open(path).await?).map(proto::match_request::Payload::Chunk);
+            let messages = stream::once(async { first }).chain(chunks);
+            let messages = messages.map(|payload| MatchRequest {
+                payload: Some(payload),
+            });
+            Ok(self.matching.clone().r#match(messages).await?)
         });
-        let answer = self.matching.r#match(messages).await?.into_inner();
-        Ok(answer.report.ok_or(ClientError::Empty)?.into())
+        let report = answer.await?.into_inner().report;
+        Ok(report.ok_or(ClientError::Empty)?.into())
     }
 
     /// What a fingerprint file's content shows.
@@ -136,8 +176,12 @@ impl Client {
             options: Some(options),
             fingerprint,
         };
-        let answer = self.matching.match_fingerprint(request).await?.into_inner();
-        Ok(answer.report.ok_or(ClientError::Empty)?.into())
+        let answer = send(|| async {
+            let mut matching = self.matching.clone();
+            Ok(matching.match_fingerprint(request.clone()).await?)
+        });
+        let report = answer.await?.into_inner().report;
+        Ok(report.ok_or(ClientError::Empty)?.into())
     }
 
     /// Matches chunks of media while they come; the events tell what is found.
@@ -149,13 +193,23 @@ impl Client {
         options: LiveOptions,
         chunks: impl Stream<Item = Bytes> + Send + 'static,
     ) -> Result<Streaming<MatchLiveResponse>, ClientError> {
-        let first = proto::match_live_request::Payload::Options(options);
-        let chunks = chunks.map(proto::match_live_request::Payload::Chunk);
-        let messages = stream::once(async { first }).chain(chunks);
-        let messages = messages.map(|payload| MatchLiveRequest {
-            payload: Some(payload),
+        // What was not sent has not been asked for chunks.
+        let chunks = Arc::new(Mutex::new(Box::pin(chunks)));
+        let answer = send(|| async {
+            let first = proto::match_live_request::Payload::Options(options.clone());
+            let chunks = chunks.clone();
+            let chunks = stream::poll_fn(move |context| {
+                let mut chunks = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+                chunks.as_mut().poll_next(context)
+            });
+            let chunks = chunks.map(proto::match_live_request::Payload::Chunk);
+            let messages = stream::once(async { first }).chain(chunks);
+            let messages = messages.map(|payload| MatchLiveRequest {
+                payload: Some(payload),
+            });
+            Ok(self.matching.clone().match_live(messages).await?)
         });
-        Ok(self.matching.match_live(messages).await?.into_inner())
+        Ok(answer.await?.into_inner())
     }
 
     /// Adds a reference; it is durable when this returns.
@@ -167,13 +221,16 @@ impl Client {
         path: &Path,
         options: AddOptions,
     ) -> Result<AddResponse, ClientError> {
-        let first = proto::add_request::Payload::Options(options);
-        let chunks = chunks(File::open(path).await?).map(proto::add_request::Payload::Chunk);
-        let messages = stream::once(async { first }).chain(chunks);
-        let messages = messages.map(|payload| AddRequest {
-            payload: Some(payload),
+        let answer = send(|| async {
+            let first = proto::add_request::Payload::Options(options.clone());
+            let chunks = chunks(File::open(path).await?).map(proto::add_request::Payload::Chunk);
+            let messages = stream::once(async { first }).chain(chunks);
+            let messages = messages.map(|payload| AddRequest {
+                payload: Some(payload),
+            });
+            Ok(self.references.clone().add(messages).await?)
         });
-        Ok(self.references.add(messages).await?.into_inner())
+        Ok(answer.await?.into_inner())
     }
 
     /// All references of a library.
@@ -189,7 +246,11 @@ impl Client {
                 page_size: 0,
                 page_token,
             };
-            let page = self.references.list(request).await?.into_inner();
+            let page = send(|| async {
+                let mut references = self.references.clone();
+                Ok(references.list(request.clone()).await?)
+            });
+            let page = page.await?.into_inner();
             all.extend(page.references);
             page_token = page.next_page_token;
             if page_token.is_empty() {
@@ -211,7 +272,11 @@ impl Client {
             library: library.to_owned(),
             identifiers,
         };
-        Ok(self.references.remove(request).await?.into_inner().removed)
+        let answer = send(|| async {
+            let mut references = self.references.clone();
+            Ok(references.remove(request.clone()).await?)
+        });
+        Ok(answer.await?.into_inner().removed)
     }
 
     /// Sums over a library.
@@ -219,12 +284,14 @@ impl Client {
     /// # Errors
     /// The service refuses it.
     pub async fn stats(&mut self, library: &str) -> Result<GetStatsResponse, ClientError> {
-        let library = library.to_owned();
-        let answer = self
-            .references
-            .get_stats(GetStatsRequest { library })
-            .await?;
-        Ok(answer.into_inner())
+        let request = GetStatsRequest {
+            library: library.to_owned(),
+        };
+        let answer = send(|| async {
+            let mut references = self.references.clone();
+            Ok(references.get_stats(request.clone()).await?)
+        });
+        Ok(answer.await?.into_inner())
     }
 }
 

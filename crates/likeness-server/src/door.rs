@@ -19,11 +19,18 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// How long a connection may take to send HTTP/2's preface, or as much of a TLS handshake.
+const GREETING: Duration = Duration::from_secs(10);
+/// Bytes of the preface.
+const PREFACE: u64 = 24;
+/// How long it may be silent later; live ones are asked for a sign of life more often.
+const SILENCE: Duration = Duration::from_secs(120);
 /// Pause after an error that is not one connection's, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -95,10 +102,12 @@ async fn accept(listener: &TcpListener, places: Arc<Semaphore>) -> Option<Connec
     }
 }
 
-/// A connection, and its place among those that are allowed.
+/// A connection, and its place among those that are allowed. Whoever says nothing loses it.
 pub(crate) struct Connection {
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
+    silence: Pin<Box<Sleep>>,
+    read: u64,
 }
 
 impl Connection {
@@ -108,6 +117,8 @@ impl Connection {
         Connection {
             stream,
             _place: place,
+            silence: Box::pin(sleep(GREETING)),
+            read: 0,
         }
     }
 }
@@ -126,7 +137,20 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if polled.is_ready() {
+            self.read += (buffer.filled().len() - before) as u64;
+            // Part of a greeting does not win more time.
+            if self.read >= PREFACE {
+                self.silence.as_mut().reset(Instant::now() + SILENCE);
+            }
+            return polled;
+        }
+        match self.silence.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! Work that takes processor time, and how much of it is done at a time: decoding and look-ups.
 
-use crate::refusal::{busy, internal, refuse};
-use crate::settings::{Settings, Worker, seconds};
+use crate::refusal::{busy, internal, invalid, refuse};
+use crate::settings::{Live, Settings, Worker, seconds};
 use crate::shelf::Held;
 use crate::telemetry::{Label, Telemetry};
 use crate::upload::Upload;
-use crate::worker::{Decoded, Failure, Task, Workers};
+use crate::worker::{Decoded, Failure, Feed, LiveTask, Looks, Task, Workers};
 use likeness::MatchOptions;
 use likeness::core::report::{MatchReport, ReportError, Status as ReportStatus};
 use likeness::core::{Density, Fingerprint, StreamState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 
 /// What is looked at.
@@ -21,6 +21,15 @@ pub(crate) struct Media {
     pub(crate) video: bool,
 }
 
+impl Media {
+    fn check(self) -> Result<(), Status> {
+        match self.audio || self.video {
+            true => Ok(()),
+            false => Err(invalid("neither sound nor picture is to be looked at")),
+        }
+    }
+}
+
 /// Decodes and matches, so much at a time.
 pub(crate) struct Engine {
     worker: Worker,
@@ -28,7 +37,6 @@ pub(crate) struct Engine {
     decodes: Semaphore,
     queue: Semaphore,
     matches: Arc<Semaphore>,
-    requests: Arc<Semaphore>,
     retry: Duration,
     telemetry: Arc<Telemetry>,
 }
@@ -42,16 +50,9 @@ impl Engine {
             decodes: Semaphore::new(limits.decodes()),
             queue: Semaphore::new(limits.queue),
             matches: Arc::new(Semaphore::new(limits.matches())),
-            requests: Arc::new(Semaphore::new(limits.requests)),
             retry: seconds(limits.retry_s),
             telemetry,
         }
-    }
-
-    /// A place among the requests in flight.
-    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let entered = self.requests.clone().try_acquire_owned();
-        entered.map_err(|_| busy("too many requests", self.retry))
     }
 
     /// Makes the fingerprint of an upload in a worker, when its turn comes.
@@ -62,28 +63,11 @@ impl Engine {
         density: Density,
         media: Media,
     ) -> Result<Decoded, Status> {
-        if !media.audio && !media.video {
-            return Err(crate::refusal::invalid(
-                "neither sound nor picture is to be looked at",
-            ));
-        }
+        media.check()?;
         let _turn = self.turn().await?;
-        let worker = &self.worker;
-        let task = Task {
-            command: worker.command.clone(),
-            dense: density == Density::Query,
-            audio: media.audio,
-            video: media.video,
-            memory: worker.memory_mib << 20,
-            cpu_s: worker.cpu_s,
-            wall_s: worker.wall_s,
-            media_s: worker.media_s,
-            pixels: worker.pixels,
-            frames: worker.frames,
-            require_sandbox: worker.require_sandbox,
-        };
+        let task = self.task(density, media);
         let began = Instant::now();
-        let most = worker.result_mib << 20;
+        let most = self.worker.result_mib << 20;
         let decoded = self.workers.decode(&task, upload.file(), name, most).await;
         let of = match &decoded {
             Ok(_) => "done",
@@ -96,6 +80,50 @@ impl Engine {
         let seconds = began.elapsed().as_secs_f64();
         self.telemetry.decode_seconds.observe(seconds);
         Ok(decoded?)
+    }
+
+    /// Begins to follow a stream in a worker of its own. Live streams have places of their own, so
+    /// that they need not wait for files.
+    pub(crate) fn follow(
+        &self,
+        name: &str,
+        media: Media,
+        live: &Live,
+    ) -> Result<(Feed, Looks<'_>), Status> {
+        media.check()?;
+        let task = Task {
+            cpu_s: live.cpu_s,
+            live: Some(LiveTask {
+                window_s: live.window_s,
+                hop_s: live.hop_s,
+            }),
+            ..self.task(Density::Query, media)
+        };
+        let most = self.worker.result_mib << 20;
+        Ok(self.workers.follow(task, name, most)?)
+    }
+
+    /// How long a worker may take on the clock.
+    pub(crate) fn patience(&self) -> Duration {
+        seconds(self.worker.wall_s)
+    }
+
+    fn task(&self, density: Density, media: Media) -> Task {
+        let worker = &self.worker;
+        Task {
+            command: worker.command.clone(),
+            dense: density == Density::Query,
+            audio: media.audio,
+            video: media.video,
+            memory: worker.memory_mib << 20,
+            cpu_s: worker.cpu_s,
+            wall_s: worker.wall_s,
+            media_s: worker.media_s,
+            pixels: worker.pixels,
+            frames: worker.frames,
+            require_sandbox: worker.require_sandbox,
+            live: None,
+        }
     }
 
     /// A free place to decode at; a bounded number of callers wait for one.

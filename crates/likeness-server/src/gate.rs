@@ -1,18 +1,26 @@
-//! What every request passes first: it gets an identifier, and nobody comes in who may not.
+//! What every request passes first, before any of its content is read: it gets an identifier, and
+//! nobody comes in who may not, or for whom there is no place.
 
-use crate::access::Access;
+use crate::access::{Access, is_health};
+use crate::refusal::{busy, refuse};
+use crate::settings::{Limits, seconds};
+use crate::telemetry::{Label, Telemetry};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 /// The metadata that carries a request's identifier, both ways.
 const REQUEST_ID: &str = "x-request-id";
+/// What a request has beyond its time, whose end is told by whoever serves it once it has come.
+const GRACE: Duration = Duration::from_secs(5);
 /// Longest identifier that is taken over from a client.
 const MAX_ID: usize = 64;
 
@@ -40,14 +48,37 @@ impl Caller {
 pub(crate) struct GateLayer {
     access: Arc<Access>,
     numbers: Arc<Numbers>,
+    places: Arc<Semaphore>,
+    retry: Duration,
+    longest: Duration,
+    telemetry: Arc<Telemetry>,
 }
 
 impl GateLayer {
-    pub(crate) fn new(access: Access) -> GateLayer {
+    pub(crate) fn new(access: Access, limits: &Limits, telemetry: Arc<Telemetry>) -> GateLayer {
         GateLayer {
             access: Arc::new(access),
             numbers: Arc::new(Numbers::new()),
+            places: Arc::new(Semaphore::new(limits.requests)),
+            retry: seconds(limits.retry_s),
+            longest: seconds(limits.request_s).saturating_add(GRACE),
+            telemetry,
         }
+    }
+
+    /// The caller's name, and a place among the requests in flight if the call takes one.
+    fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<(String, Option<OwnedSemaphorePermit>), Status> {
+        let name = self.access.admit(path, headers)?;
+        if is_health(path) {
+            return Ok((name, None));
+        }
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| busy("too many requests", self.retry))?;
+        Ok((name, Some(place)))
     }
 }
 
@@ -89,20 +120,30 @@ where
         let request_id = given(request.headers()).unwrap_or_else(|| self.layer.numbers.next());
         let header = HeaderValue::from_str(&request_id).ok();
         let path = request.uri().path();
-        let admitted = self.layer.access.admit(path, request.headers());
-        let served = match admitted {
-            Ok(name) => {
+        let served = match self.layer.admit(path, request.headers()) {
+            Ok((name, place)) => {
                 request.extensions_mut().insert(Caller { request_id, name });
-                Ok(self.inner.call(request))
+                Ok((self.inner.call(request), place))
             }
             Err(status) => {
-                tracing::info!(request_id, path, code = ?status.code(), "refused");
+                let code = status.code();
+                tracing::info!(request_id, path, ?code, "refused");
+                let label = Label { of: word(code) };
+                self.layer.telemetry.refused.get_or_create(&label).inc();
                 Err(status)
             }
         };
+        let longest = self.layer.longest;
         Box::pin(async move {
             let mut response = match served {
-                Ok(answer) => answer.await?,
+                // The place is free when the answer begins.
+                Ok((answer, _place)) => match tokio::time::timeout(longest, answer).await {
+                    Ok(answer) => answer?,
+                    Err(_) => {
+                        let message = "the request did not come in time";
+                        refuse(Code::DeadlineExceeded, "request_time", message).into_http()
+                    }
+                },
                 Err(status) => status.into_http(),
             };
             if let Some(header) = header {
@@ -110,6 +151,15 @@ where
             }
             Ok(response)
         })
+    }
+}
+
+/// Why a request was refused, for metrics.
+fn word(code: Code) -> &'static str {
+    match code {
+        Code::Unauthenticated => "unauthenticated",
+        Code::PermissionDenied => "permission_denied",
+        _ => "busy",
     }
 }
 

@@ -61,7 +61,6 @@ impl Service {
         &self,
         mut stream: Streaming<MatchRequest>,
     ) -> Result<MatchResponse, Status> {
-        let _place = self.engine.enter()?;
         let options: MatchOptions = upload::options(&mut stream, self.spool.idle()).await?;
         let held = self.shelf.get(&options.library)?;
         let upload = self.spool.receive(&mut stream).await?;
@@ -85,7 +84,6 @@ impl Service {
         &self,
         request: MatchFingerprintRequest,
     ) -> Result<MatchFingerprintResponse, Status> {
-        let _place = self.engine.enter()?;
         let options = request.options.unwrap_or_default();
         let held = self.shelf.get(&options.library)?;
         let bytes = request.fingerprint;

@@ -65,7 +65,6 @@ impl ReferenceService for Service {
 
 impl Service {
     async fn add_one(&self, mut stream: Streaming<AddRequest>) -> Result<AddResponse, Status> {
-        let _place = self.engine.enter()?;
         let options: AddOptions = upload::options(&mut stream, self.spool.idle()).await?;
         let held = self.shelf.get(&options.library)?;
         let identifier = options.identifier;

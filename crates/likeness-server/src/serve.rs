@@ -28,10 +28,14 @@ use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity, Stack};
 use tracing_subscriber::EnvFilter;
 
+/// Largest frame of HTTP/2: a chunk of an upload need not come in many.
+const FRAME: u32 = 256 << 10;
 /// Longest TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often idle connections are asked whether they are alive, and for how long.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+/// What is shorter could be guessed.
+const SHORTEST_TOKEN: usize = 16;
 /// Those who watch the health see that it has changed before the watch ends.
 const LAST_LOOK: Duration = Duration::from_millis(200);
 
@@ -102,7 +106,12 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
 fn hash_token() -> io::Result<()> {
     let mut token = String::new();
     io::stdin().read_line(&mut token)?;
-    println!("{}", blake3::hash(token.trim().as_bytes()).to_hex());
+    let token = token.trim();
+    if token.len() < SHORTEST_TOKEN {
+        let message = format!("a token has {SHORTEST_TOKEN} characters or more");
+        return Err(io::Error::other(message));
+    }
+    println!("{}", blake3::hash(token.as_bytes()).to_hex());
     Ok(())
 }
 
@@ -219,6 +228,7 @@ fn router(
     let limits = &settings.limits;
     let mut server = Server::builder()
         .max_concurrent_streams(limits.streams_per_connection)
+        .max_frame_size(FRAME)
         .http2_keepalive_interval(Some(KEEPALIVE.0))
         .http2_keepalive_timeout(Some(KEEPALIVE.1));
     if let Some(tls) = &settings.tls {
@@ -232,7 +242,7 @@ fn router(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let router = server
-        .layer(GateLayer::new(access))
+        .layer(GateLayer::new(access, limits, service.telemetry.clone()))
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(MatchServiceServer::new(service.clone()).max_decoding_message_size(message))

@@ -131,7 +131,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
-            message_mib: 16,
+            message_mib: 4,
             upload_mib: 2048,
             spool_mib: 8192,
             connections: 1024,
@@ -187,7 +187,7 @@ pub(crate) struct Live {
     pub(crate) hop_s: f64,
     pub(crate) quiet_s: f64,
     pub(crate) idle_s: f64,
-    pub(crate) window_mib: usize,
+    pub(crate) cpu_s: u64,
 }
 
 impl Default for Live {
@@ -197,7 +197,7 @@ impl Default for Live {
             hop_s: 1.5,
             quiet_s: 2.5,
             idle_s: 60.0,
-            window_mib: 64,
+            cpu_s: 43_200,
         }
     }
 }
@@ -293,7 +293,7 @@ impl Settings {
             ("worker.memory_mib", self.worker.memory_mib),
             ("worker.cpu_s", self.worker.cpu_s),
             ("worker.result_mib", self.worker.result_mib),
-            ("live.window_mib", self.live.window_mib as u64),
+            ("live.cpu_s", self.live.cpu_s),
         ];
         for (key, count) in counts {
             if !(1..=1 << 20).contains(&count) {

@@ -35,6 +35,7 @@ pub(crate) struct Telemetry {
     requests: Family<Call, Counter>,
     seconds: Family<Label, Histogram>,
     in_flight: Family<Label, Gauge>,
+    pub(crate) refused: Family<Label, Counter>,
     pub(crate) decodes: Family<Label, Counter>,
     pub(crate) decode_seconds: Histogram,
     pub(crate) waiting: Gauge,
@@ -57,6 +58,7 @@ impl Telemetry {
             requests: Family::default(),
             seconds: Family::new_with_constructor(histogram),
             in_flight: Family::default(),
+            refused: Family::default(),
             decodes: Family::default(),
             decode_seconds: histogram(),
             waiting: Gauge::default(),
@@ -79,6 +81,11 @@ impl Telemetry {
             t.seconds.clone(),
         );
         registry.register("requests_in_flight", "Requests now", t.in_flight.clone());
+        registry.register(
+            "requests_refused",
+            "Requests that were not let in, by reason",
+            t.refused.clone(),
+        );
         registry.register("decodes", "Decodes by outcome", t.decodes.clone());
         registry.register_with_unit(
             "decode_duration",

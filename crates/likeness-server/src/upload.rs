@@ -148,18 +148,6 @@ impl Spool {
         Ok(upload)
     }
 
-    /// An upload of what is in memory.
-    pub(crate) async fn of(&self, parts: &[&[u8]]) -> Result<Upload, Status> {
-        let mut upload = self.empty()?;
-        let mut file = tokio::fs::File::from_std(upload.file.try_clone().map_err(internal)?);
-        for part in parts {
-            self.grow(&mut upload, part.len() as u64)?;
-            file.write_all(part).await.map_err(internal)?;
-        }
-        file.flush().await.map_err(internal)?;
-        Ok(upload)
-    }
-
     fn empty(&self) -> Result<Upload, Status> {
         Ok(Upload {
             file: tempfile::tempfile_in(&self.directory).map_err(internal)?,
@@ -206,8 +194,19 @@ impl Drop for Upload {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn room_is_bounded_and_comes_back() {
+    impl Spool {
+        /// An upload of what is in memory.
+        fn hold(&self, parts: &[&[u8]]) -> Result<Upload, Status> {
+            let mut upload = self.empty()?;
+            for part in parts {
+                self.grow(&mut upload, part.len() as u64)?;
+            }
+            Ok(upload)
+        }
+    }
+
+    #[test]
+    fn room_is_bounded_and_comes_back() {
         let directory = tempfile::tempdir().unwrap();
         let limits = Limits {
             upload_mib: 2,
@@ -218,14 +217,14 @@ mod tests {
         let spool = Spool::new(directory.path(), &limits, used.clone());
         let mib = vec![0; 1 << 20];
         let code = |result: Result<Upload, Status>| result.map(drop).unwrap_err().code();
-        let over = spool.of(&[&mib, &mib, &[1]]).await;
+        let over = spool.hold(&[&mib, &mib, &[1]]);
         assert_eq!(code(over), Code::InvalidArgument);
-        let two = spool.of(&[&mib, &mib]).await.unwrap();
-        assert_eq!(code(spool.of(&[&mib, &mib]).await), Code::ResourceExhausted);
+        let two = spool.hold(&[&mib, &mib]).unwrap();
+        assert_eq!(code(spool.hold(&[&mib, &mib])), Code::ResourceExhausted);
         assert_eq!(used.get(), 2 << 20);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         drop(two);
         assert_eq!(used.get(), 0);
-        spool.of(&[&mib, &mib]).await.unwrap();
+        spool.hold(&[&mib, &mib]).unwrap();
     }
 }

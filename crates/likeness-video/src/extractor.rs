@@ -31,7 +31,7 @@ pub struct VideoExtractor {
     keyframes: Vec<Keyframe>,
     thumbnails: Thumbnails,
     thinning: Thinning,
-    /// Pictures thinned out already.
+    /// Pictures thinned out, or forgotten, already.
     thinned: usize,
     mean: BlockMean,
     textured: bool,
@@ -94,6 +94,42 @@ impl VideoExtractor {
             density: self.density,
             keyframes,
             thumbnails,
+        })
+    }
+
+    /// What was shown from `start` seconds on, with times from there, of a film that goes on; what
+    /// lies before is forgotten. For a dense extractor only, and starts that do not decrease.
+    pub fn recent(&mut self, start: u32) -> StreamState<VideoFingerprint> {
+        debug_assert_eq!(self.density, Density::Query);
+        self.flush();
+        let config = self.config;
+        let first_slot = start.saturating_mul(config.keyframe_rate);
+        self.keyframes.retain(|frame| frame.slot >= first_slot);
+        let first_picture = start.saturating_mul(config.thumbnail_rate) as usize;
+        let gone = first_picture.saturating_sub(self.thinned);
+        let gone = gone.min(self.thumbnails.len());
+        self.thumbnails.drop_first(gone);
+        self.thinned += gone;
+        let duration = self.end - f64::from(start);
+        let Some(aspect) = self.aspect.filter(|_| duration >= config.min_duration) else {
+            return StreamState::TooShort;
+        };
+        let pictures = 0..self.thumbnails.len();
+        let textured = |i| deviation(self.thumbnails.picture(i)) >= config.blank_deviation;
+        if !pictures.into_iter().any(textured) {
+            return StreamState::Empty;
+        }
+        let moved = |frame: &Keyframe| Keyframe {
+            slot: frame.slot - first_slot,
+            time_ms: frame.time_ms.saturating_sub(start.saturating_mul(1000)),
+            ..frame.clone()
+        };
+        StreamState::Analysed(VideoFingerprint {
+            duration,
+            aspect,
+            density: self.density,
+            keyframes: self.keyframes.iter().map(moved).collect(),
+            thumbnails: self.thumbnails.clone(),
         })
     }
 
@@ -196,28 +232,67 @@ mod tests {
 
     /// The fingerprint of a noisy picture shown at `times`, which changes when its number does.
     fn fingerprint(density: Density, frames: &[(f64, u64)]) -> StreamState<VideoFingerprint> {
-        let (width, height) = (160, 90);
         let mut extractor = VideoExtractor::new(density);
-        for &(time, number) in frames {
-            let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-            let luma: Vec<u8> = (0..width * height)
-                .map(|_| {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    (state >> 32) as u8
-                })
-                .collect();
-            extractor.push(LumaFrame {
-                time,
-                width,
-                height,
-                stride: width,
-                pixel_aspect: 1.0,
-                data: &luma,
-            });
-        }
+        frames.iter().for_each(|&frame| show(&mut extractor, frame));
         extractor.finish()
+    }
+
+    fn show(extractor: &mut VideoExtractor, (time, number): (f64, u64)) {
+        let (width, height) = (160, 90);
+        let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let luma: Vec<u8> = (0..width * height)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            })
+            .collect();
+        extractor.push(LumaFrame {
+            time,
+            width,
+            height,
+            stride: width,
+            pixel_aspect: 1.0,
+            data: &luma,
+        });
+    }
+
+    #[test]
+    fn the_recent_part_is_what_a_film_of_it_gives() {
+        let frames: Vec<(f64, u64)> = (0..400)
+            .map(|i| (f64::from(i) / 10.0, i as u64 / 4))
+            .collect();
+        let mut extractor = VideoExtractor::new(Density::Query);
+        let mut pushed = 0;
+        for (end, start) in [(3.0, 0), (14.0, 2), (14.2, 2), (39.9, 28)] {
+            while pushed < frames.len() && frames[pushed].0 <= end {
+                show(&mut extractor, frames[pushed]);
+                pushed += 1;
+            }
+            let from = f64::from(start);
+            let part: Vec<(f64, u64)> = frames[..pushed]
+                .iter()
+                .filter(|(time, _)| *time >= from)
+                .map(|(time, number)| (time - from, *number))
+                .collect();
+            let StreamState::Analysed(mut whole) = fingerprint(Density::Query, &part) else {
+                panic!("nothing found");
+            };
+            // The last picture is not complete yet.
+            let pictures = whole.thumbnails.len() - 1;
+            let size = whole.thumbnails.width * whole.thumbnails.height;
+            whole.thumbnails.pixels.truncate(pictures * size);
+            let StreamState::Analysed(recent) = extractor.recent(start) else {
+                panic!("nothing recent");
+            };
+            assert!((recent.duration - whole.duration).abs() < 1e-9, "{end}");
+            let recent = VideoFingerprint {
+                duration: whole.duration,
+                ..recent
+            };
+            assert!(recent == whole, "{end}");
+        }
     }
 
     #[test]

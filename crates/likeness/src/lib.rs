@@ -21,6 +21,7 @@
 
 mod compare;
 mod extract;
+mod follow;
 mod guard;
 mod inputs;
 mod library;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use compare::{compare, trace};
 pub use extract::{ExtractOptions, Extracted, Progress, fingerprint_file};
+pub use follow::{FollowOptions, Look, follow};
 pub use inputs::{Collected, Input, InputError, collect_inputs, path_text};
 pub use library::{Library, ReferenceInfo, Stats, Traced};
 pub use likeness_core as core;

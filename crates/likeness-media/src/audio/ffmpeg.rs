@@ -16,8 +16,24 @@ pub(crate) fn decode(
     options: &DecodeOptions,
     sink: &mut Sink<'_>,
 ) -> Result<Decoded, MediaError> {
+    from_source(
+        Source::open(path, &options.limits)?,
+        sample_rate,
+        options,
+        sink,
+    )
+}
+
+/// Decodes the best audio stream of a source.
+pub(crate) fn from_source(
+    mut source: Source,
+    sample_rate: u32,
+    options: &DecodeOptions,
+    sink: &mut Sink<'_>,
+) -> Result<Decoded, MediaError> {
     let limits = &options.limits;
-    let mut source = Source::open(path, limits)?;
+    let path = source.path.clone();
+    let path = path.as_path();
     let Some(index) = source.best(media::Type::Audio) else {
         return Err(source.missing(media::Type::Audio));
     };

@@ -1,6 +1,6 @@
 //! Sound: any file to samples at one rate, on the file's clock.
 
-mod ffmpeg;
+pub(crate) mod ffmpeg;
 mod mix;
 mod resample;
 mod symphonia;

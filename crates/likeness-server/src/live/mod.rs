@@ -1,35 +1,39 @@
 //! `MatchLive`: media matched while they play.
 //!
-//! The last seconds of the stream are kept as they came ([`window`]), and every hop they are
-//! decoded and looked up as if they were a file, in a worker as every file. What is found again
-//! and again is joined into matches that start, grow and end ([`tracker`]).
+//! A worker follows the stream for as long as it lasts and makes a fingerprint of its last seconds
+//! after every hop; each is looked up. What is found again and again is joined into matches that
+//! start, grow and end ([`tracker`]).
 
-mod cut;
+mod container;
+mod opening;
+mod pace;
 mod tracker;
 mod wav;
-mod window;
 
 use crate::engine::Media;
 use crate::gate::Caller;
 use crate::proto::match_live_response::Event;
 use crate::proto::{
-    LiveFinishReason, LiveFinished, LiveOptions, MatchLiveRequest, MatchLiveResponse, MatchOptions,
+    LiveFinishReason, LiveFinished, LiveOptions, MatchLiveRequest, MatchLiveResponse,
 };
-use crate::refusal::busy;
+use crate::refusal::{busy, refuse};
 use crate::service::Service;
 use crate::settings::seconds;
 use crate::shelf::Held;
 use crate::telemetry::Label;
 use crate::upload;
-use likeness::core::Density;
+use crate::worker::{Feed, Looks};
+use likeness::Look;
+use opening::Opening;
+use pace::Pace;
+use std::future::pending;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use tracker::Tracker;
-use window::Window;
 
 /// Events that wait for a slow client; then the stream is read no further.
 const EVENTS: usize = 32;
@@ -58,7 +62,7 @@ async fn run(
 ) {
     let mut observed = service.telemetry.begin("MatchLive", caller);
     service.telemetry.live_streams.inc();
-    // A client that has gone ends all work, a worker's too.
+    // A client that has gone ends all work, the worker's too.
     let ended = tokio::select! {
         ended = follow(service, stream, &events) => Some(ended),
         () = events.closed() => None,
@@ -81,20 +85,81 @@ async fn follow(
     events: &Events,
 ) -> Result<(), Status> {
     let options: LiveOptions = upload::options(&mut stream, service.spool.idle()).await?;
-    let mut session = Session::new(service, &options, events)?;
+    let opening = Opening::new(options.format.as_ref())?;
+    let query = options.options.unwrap_or_default();
+    let held = service.shelf.get(&query.library)?;
+    let media = Media::from(&query);
+    let name = match query.query.as_str() {
+        "" => "stream",
+        name => name,
+    };
+    let (feed, looks) = service.engine.follow(name, media, &service.live)?;
+    let mut session = Session {
+        service,
+        events,
+        held,
+        name: name.to_owned(),
+        tracker: Tracker::new(service.live.quiet_s),
+    };
+    let reason = {
+        let mut looking = std::pin::pin!(session.look(looks));
+        // The worker ends last, unless it cannot go on.
+        let fed = tokio::select! {
+            biased;
+            fed = pass_on(service, &mut stream, opening, feed) => fed?,
+            looked = &mut looking => {
+                looked?;
+                let message = "nothing more of the stream can be decoded";
+                return Err(refuse(Code::InvalidArgument, "undecodable", message));
+            }
+        };
+        let patience = service.engine.patience();
+        let looked = tokio::time::timeout(patience, looking).await;
+        let looked = looked.unwrap_or_else(|_| {
+            let message = "the end of the stream takes too long to decode";
+            Err(refuse(Code::InvalidArgument, "limit", message))
+        });
+        match (looked, fed) {
+            // Nothing was sent, so nothing is wrong with it.
+            (Err(_), Fed { reason, bytes: 0 }) | (Ok(()), Fed { reason, .. }) => reason,
+            (Err(status), _) => return Err(status),
+        }
+    };
+    session.finish(reason).await
+}
+
+/// What was passed on to the worker.
+struct Fed {
+    reason: LiveFinishReason,
+    bytes: u64,
+}
+
+/// Passes on to the worker what comes, until nothing more does.
+async fn pass_on(
+    service: &Service,
+    stream: &mut Streaming<MatchLiveRequest>,
+    mut opening: Opening,
+    mut feed: Feed,
+) -> Result<Fed, Status> {
     let idle = seconds(service.live.idle_s);
+    let mut bytes = 0;
     let reason = loop {
         let chunk = tokio::select! {
             biased;
             () = service.draining.cancelled() => break LiveFinishReason::Shutdown,
-            chunk = upload::chunk(&mut stream, idle) => chunk?,
+            chunk = upload::chunk(stream, idle) => chunk?,
         };
-        match chunk {
-            None => break LiveFinishReason::EndOfStream,
-            Some(chunk) => session.take(&chunk).await?,
+        let Some(chunk) = chunk else {
+            break LiveFinishReason::EndOfStream;
+        };
+        bytes += chunk.len() as u64;
+        if !feed.push(&opening.pass(chunk)?).await? {
+            // The worker tells why.
+            pending::<()>().await;
         }
     };
-    session.finish(reason).await
+    feed.push(&opening.rest()).await?;
+    Ok(Fed { reason, bytes })
 }
 
 /// One live stream.
@@ -103,127 +168,46 @@ struct Session<'a> {
     events: &'a Events,
     held: Arc<Held>,
     name: String,
-    media: Media,
-    window: Window,
     tracker: Tracker,
-    hop: Duration,
-    /// When the last look at the window ended.
-    looked: Instant,
 }
 
-impl<'a> Session<'a> {
-    fn new(
-        service: &'a Service,
-        options: &LiveOptions,
-        events: &'a Events,
-    ) -> Result<Session<'a>, Status> {
-        let query = options.options.clone().unwrap_or_default();
-        let MatchOptions {
-            library,
-            query: name,
-            ..
-        } = &query;
-        Ok(Session {
-            service,
-            events,
-            held: service.shelf.get(library)?,
-            name: name.clone(),
-            media: Media::from(&query),
-            window: Window::new(options.format.as_ref(), &service.live)?,
-            tracker: Tracker::new(service.live.quiet_s),
-            hop: seconds(service.live.hop_s),
-            looked: Instant::now(),
-        })
-    }
-
-    /// Takes the next bytes, and looks at the window if it is time.
-    async fn take(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
-        while !bytes.is_empty() {
-            bytes = self.window.push(bytes)?;
-            if self.window.is_due() || self.window.has_news() && self.looked.elapsed() >= self.hop {
-                self.look().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Matches what the window holds, tells of it, and shortens the window.
-    async fn look(&mut self) -> Result<(), Status> {
-        let duration = self.match_window().await?;
-        if let Some(duration) = duration.filter(|duration| self.window.is_long(*duration))
-            && let Some(shorter) = self.window.shorter(duration)
-        {
-            // What lies before the cut lasts as long as the whole is longer than the rest.
-            let rest = match shorter.exact {
-                Some(rest) => Some(rest),
-                None => self.duration_of(&shorter.header, &shorter.bytes).await?,
+impl Session<'_> {
+    /// Looks up what the worker sees, to the stream's end.
+    async fn look(&mut self, mut looks: Looks<'_>) -> Result<(), Status> {
+        let mut pace = Pace::new(&self.service.live);
+        let mut passed = None;
+        while let Some(look) = looks.next().await? {
+            let end = look.start + look.fingerprint.duration;
+            passed = match pace.is_due(end) {
+                true => {
+                    let began = Instant::now();
+                    self.look_up(look).await?;
+                    pace.looked(end, began.elapsed().as_secs_f64());
+                    None
+                }
+                false => Some(look),
             };
-            if let Some(rest) = rest {
-                self.window.replace(shorter, (duration - rest).max(0.0));
-            }
         }
-        self.looked = Instant::now();
+        match passed {
+            Some(last) => self.look_up(last).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn look_up(&mut self, look: Look) -> Result<(), Status> {
+        let Look { start, fingerprint } = look;
+        let end = start + fingerprint.duration;
+        let engine = &self.service.engine;
+        let report = engine.look_up(&self.held, self.name.clone(), fingerprint);
+        let matches = report.await?.matches;
+        for event in self.tracker.update(start, end, &matches) {
+            self.tell(end, event).await?;
+        }
         Ok(())
     }
 
-    /// Seconds of the window, if it could be decoded.
-    async fn match_window(&mut self) -> Result<Option<f64>, Status> {
-        let began = Instant::now();
-        let took = || began.elapsed().as_secs_f64();
-        self.window.seen();
-        let (header, bytes) = self.window.file();
-        let Some(fingerprint) = self.decode(&header, bytes).await? else {
-            self.window.learn(None, took());
-            return Ok(None);
-        };
-        let duration = fingerprint.duration;
-        let engine = &self.service.engine;
-        let report = engine
-            .look_up(&self.held, self.name.clone(), fingerprint)
-            .await?;
-        let start = self.window.start();
-        for event in self
-            .tracker
-            .update(start, start + duration, &report.matches)
-        {
-            self.tell(start + duration, event).await?;
-        }
-        self.window.learn(Some(duration), took());
-        Ok(Some(duration))
-    }
-
-    async fn duration_of(&self, header: &[u8], bytes: &[u8]) -> Result<Option<f64>, Status> {
-        let fingerprint = self.decode(header, bytes).await?;
-        Ok(fingerprint.map(|fingerprint| fingerprint.duration))
-    }
-
-    /// `None` when it cannot be decoded yet, or not now because others are decoding.
-    async fn decode(
-        &self,
-        header: &[u8],
-        bytes: &[u8],
-    ) -> Result<Option<likeness::core::Fingerprint>, Status> {
-        let upload = self.service.spool.of(&[header, bytes]).await?;
-        let engine = &self.service.engine;
-        let decoding = engine.fingerprint(&upload, &self.name, Density::Query, self.media);
-        match decoding.await {
-            Ok(decoded) => Ok(Some(decoded.fingerprint)),
-            // The beginning of a stream may be too little to go by.
-            Err(status)
-                if status.code() == Code::ResourceExhausted
-                    || status.code() == Code::InvalidArgument && !self.window.is_full() =>
-            {
-                Ok(None)
-            }
-            Err(status) => Err(status),
-        }
-    }
-
-    /// Looks at what is left, and ends what has not ended.
+    /// Ends what has not ended.
     async fn finish(mut self, reason: LiveFinishReason) -> Result<(), Status> {
-        if self.window.has_news() {
-            self.match_window().await?;
-        }
         let position = self.tracker.position();
         for event in self.tracker.close() {
             self.tell(position, event).await?;

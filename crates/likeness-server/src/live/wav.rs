@@ -1,8 +1,11 @@
-//! A header that makes bare samples a WAV file.
+//! A header that makes bare samples a WAV stream.
 
 use crate::proto::{PcmFormat, SampleFormat};
 use crate::refusal::invalid;
 use tonic::Status;
+
+/// The size of what goes on.
+const UNKNOWN: [u8; 4] = [0xff; 4];
 
 /// How bare samples are written.
 #[derive(Debug, Clone, Copy)]
@@ -34,27 +37,13 @@ impl Wav {
         })
     }
 
-    /// Bytes of one sample of all channels.
-    pub(super) fn block(&self) -> usize {
-        usize::from(self.channels * self.bytes_per_sample)
-    }
-
-    /// Bytes of so many seconds, whole blocks.
-    pub(super) fn bytes(&self, seconds: f64) -> usize {
-        (seconds * f64::from(self.rate)) as usize * self.block()
-    }
-
-    pub(super) fn seconds(&self, bytes: usize) -> f64 {
-        (bytes / self.block()) as f64 / f64::from(self.rate)
-    }
-
-    /// What stands before `bytes` bytes of samples.
-    pub(super) fn header(&self, bytes: usize) -> Vec<u8> {
-        let size = u32::try_from(bytes).unwrap_or(u32::MAX - 64);
-        let (block, float) = (self.block() as u32, u16::from(self.float));
+    /// What stands before samples whose number is not known.
+    pub(super) fn header(&self) -> Vec<u8> {
+        let block = u32::from(self.channels * self.bytes_per_sample);
+        let float = u16::from(self.float);
         let mut header = Vec::with_capacity(44);
         header.extend_from_slice(b"RIFF");
-        header.extend_from_slice(&(size + 36).to_le_bytes());
+        header.extend_from_slice(&UNKNOWN);
         header.extend_from_slice(b"WAVEfmt ");
         header.extend_from_slice(&16u32.to_le_bytes());
         header.extend_from_slice(&(1 + 2 * float).to_le_bytes());
@@ -64,7 +53,7 @@ impl Wav {
         header.extend_from_slice(&(block as u16).to_le_bytes());
         header.extend_from_slice(&(self.bytes_per_sample * 8).to_le_bytes());
         header.extend_from_slice(b"data");
-        header.extend_from_slice(&size.to_le_bytes());
+        header.extend_from_slice(&UNKNOWN);
         header
     }
 }
@@ -94,10 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_bytes() {
+    fn a_header_tells_the_format() {
         let wav = Wav::new(&format(48_000, 2, SampleFormat::F32)).unwrap();
-        assert_eq!(wav.bytes(1.5), 48_000 * 12);
-        assert_eq!(wav.seconds(48_000 * 12 + 3), 1.5);
-        assert_eq!(wav.header(8).len(), 44);
+        let header = wav.header();
+        assert_eq!(header.len(), 44);
+        assert_eq!(header[20..24], [3, 0, 2, 0]);
+        assert_eq!(header[28..32], (48_000u32 * 8).to_le_bytes());
     }
 }

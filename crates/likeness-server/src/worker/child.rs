@@ -2,12 +2,17 @@
 
 use super::confine::confine;
 use super::forkserver::{Job, fork_workers};
-use super::{Answer, FORK_SERVER, Task};
-use likeness::core::Fingerprint;
-use likeness::{ExtractOptions, FingerprintError, Limits, fingerprint_file};
+use super::{Answer, FORK_SERVER, LiveTask, Task};
+use likeness::{
+    ExtractOptions, FingerprintError, FollowOptions, Limits, Look, MediaError, fingerprint_file,
+    follow,
+};
+use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -53,23 +58,28 @@ fn work(job: Job) -> io::Result<()> {
     // Sound and picture side by side.
     let threads = rayon::ThreadPoolBuilder::new().num_threads(2);
     threads.build_global().map_err(io::Error::other)?;
-    let outcome = catch_unwind(|| fingerprint(&task))
-        .unwrap_or_else(|_| Err(FingerprintError::Fault { path: INPUT.into() }));
-    let (answer, bytes) = match outcome {
-        Ok((fingerprint, truncated)) => (Answer::Done { truncated }, fingerprint.encode()),
-        Err(error) => {
+    let worked = catch_unwind(AssertUnwindSafe(|| match task.live {
+        Some(live) => follow_stream(&task, live),
+        None => fingerprint(&task),
+    }));
+    let (answer, bytes) = worked
+        .unwrap_or_else(|_| Err(FingerprintError::Fault { path: INPUT.into() }))
+        .unwrap_or_else(|error| {
             let (code, message) = (error.code().to_owned(), error.to_string());
             (Answer::Failed { code, message }, Vec::new())
-        }
-    };
+        });
+    tell(&answer, &bytes)
+}
+
+fn tell(answer: &Answer, bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, &answer)?;
+    serde_json::to_writer(&mut out, answer)?;
     out.write_all(b"\n")?;
-    out.write_all(&bytes)?;
+    out.write_all(bytes)?;
     out.flush()
 }
 
-fn fingerprint(task: &Task) -> Result<(Fingerprint, Option<String>), FingerprintError> {
+fn fingerprint(task: &Task) -> Result<(Answer, Vec<u8>), FingerprintError> {
     let options = ExtractOptions {
         audio: task.audio,
         video: task.video,
@@ -83,5 +93,32 @@ fn fingerprint(task: &Task) -> Result<(Fingerprint, Option<String>), Fingerprint
         decoder_threads: 1,
     };
     let extracted = fingerprint_file(Path::new(INPUT), task.density(), &options, &|_| {})?;
-    Ok((extracted.fingerprint, extracted.truncated))
+    let truncated = extracted.truncated;
+    Ok((Answer::Done { truncated }, extracted.fingerprint.encode()))
+}
+
+fn follow_stream(task: &Task, live: LiveTask) -> Result<(Answer, Vec<u8>), FingerprintError> {
+    let options = FollowOptions {
+        audio: task.audio,
+        video: task.video,
+        window_s: live.window_s,
+        hop_s: live.hop_s,
+        max_pixels: task.pixels,
+    };
+    let name = Path::new(INPUT);
+    let unreadable = |source| MediaError::Unreadable {
+        path: name.into(),
+        source,
+    };
+    let stream = io::stdin().as_fd().try_clone_to_owned();
+    let stream = File::from(stream.map_err(unreadable)?);
+    follow(stream, name, &options, &|Look { start, fingerprint }| {
+        let encoded = fingerprint.encode();
+        let bytes = encoded.len() as u64;
+        match tell(&Answer::Look { start, bytes }, &encoded) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    Ok((Answer::Ended, Vec::new()))
 }

@@ -17,7 +17,7 @@ const MAX_FILES: u64 = 64;
 /// Confines this process, and the threads that it starts later, for good.
 pub(super) fn confine(task: &Task) -> io::Result<()> {
     limit(task)?;
-    let files = forbid_files();
+    let files = forbid_files(task.live.is_none());
     let calls = forbid_calls();
     if task.require_sandbox {
         files?;
@@ -44,16 +44,16 @@ fn limit(task: &Task) -> io::Result<()> {
     Ok(())
 }
 
-/// Landlock: no file but the input, no network, no signals to others.
-fn forbid_files() -> io::Result<()> {
+/// Landlock: no file but the input, if that is one; no network, no signals to others.
+fn forbid_files(has_input_file: bool) -> io::Result<()> {
     let abi = ABI::V6;
-    let input = PathBeneath::new(io::stdin(), AccessFs::ReadFile);
+    let input = has_input_file.then(|| Ok(PathBeneath::new(io::stdin(), AccessFs::ReadFile)));
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(abi))
         .and_then(|rules| rules.handle_access(AccessNet::from_all(abi)))
         .and_then(|rules| rules.scope(Scope::from_all(abi)))
         .and_then(|rules| rules.create())
-        .and_then(|rules| rules.add_rule(input))
+        .and_then(|rules| rules.add_rules(input))
         .and_then(|rules| rules.restrict_self())
         .map_err(io::Error::other)?;
     match status.ruleset {

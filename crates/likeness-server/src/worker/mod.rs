@@ -5,14 +5,17 @@
 //! which costs a few milliseconds where starting a program that links FFmpeg takes fifty. A worker has
 //! the upload as standard input; it gives up what it does not need ([`confine`]), makes the
 //! fingerprint, writes an [`Answer`] and the fingerprint to standard output, and ends. One worker
-//! serves one file, so that nothing of one upload can reach another.
+//! serves one file, so that nothing of one upload can reach another. A live stream has a worker for as
+//! long as it lasts ([`follower`]), which reads a pipe and writes a fingerprint after every hop.
 
 mod child;
 mod confine;
+mod follower;
 mod forkserver;
 mod parent;
 
 pub use child::become_worker_if_asked;
+pub(crate) use follower::{Feed, Looks};
 pub(crate) use parent::{Decoded, Failure, Workers};
 
 use likeness::core::Density;
@@ -49,6 +52,17 @@ pub(crate) struct Task {
     pub(crate) frames: u64,
     /// Fail where the kernel cannot confine.
     pub(crate) require_sandbox: bool,
+    /// What comes is no file but a stream, to be looked at again and again.
+    pub(crate) live: Option<LiveTask>,
+}
+
+/// How a stream is looked at.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct LiveTask {
+    /// Seconds that a look covers.
+    pub(crate) window_s: f64,
+    /// Seconds from one look to the next.
+    pub(crate) hop_s: f64,
 }
 
 impl Task {
@@ -60,10 +74,13 @@ impl Task {
     }
 }
 
-/// The first line of a worker's output; after `Done` follows the fingerprint's encoding.
+/// A line of a worker's output. After `Done` follows the fingerprint's encoding and nothing else;
+/// after `Look` so many bytes of one, and another line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
     Done { truncated: Option<String> },
     Failed { code: String, message: String },
+    Look { start: f64, bytes: u64 },
+    Ended,
 }

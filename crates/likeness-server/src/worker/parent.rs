@@ -7,7 +7,7 @@ use likeness::core::Fingerprint;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +19,12 @@ use tokio::process::Command;
 
 /// Most bytes of a worker's complaints that are logged.
 const MAX_COMPLAINT: u64 = 8 << 10;
+
+/// How workers get memory. Each is new and soon gone: many small pages, and pages given back and got
+/// again, would be a good part of the cost of a short file. More heaps, one for each thread, would
+/// count against the limit of memory though they stay empty.
+const MEMORY: &str = "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=16777216:\
+    glibc.malloc.trim_threshold=1073741824:glibc.malloc.mmap_threshold=1073741824";
 
 /// What a worker made of a file.
 #[derive(Debug)]
@@ -52,11 +58,22 @@ pub(crate) struct Workers {
 }
 
 /// What the service holds of a worker. Dropping it kills the worker.
-struct Worker {
-    output: Receiver,
-    complaints: Receiver,
-    /// Tells how the worker ended.
-    line: UnixStream,
+pub(super) struct Worker {
+    pub(super) output: Receiver,
+    pub(super) complaints: Receiver,
+    pub(super) line: Line,
+}
+
+/// Tells how a worker ended. Dropping it kills the worker.
+pub(super) struct Line(UnixStream);
+
+impl Line {
+    /// How the worker ended, once it has.
+    pub(super) async fn status(&mut self) -> io::Result<ExitStatus> {
+        let mut status = [0; 4];
+        self.0.read_exact(&mut status).await?;
+        Ok(ExitStatus::from_raw(i32::from_ne_bytes(status)))
+    }
 }
 
 impl Workers {
@@ -75,7 +92,7 @@ impl Workers {
         name: &str,
         max_result: u64,
     ) -> Result<Decoded, Failure> {
-        let mut worker = self.start(task, file)?;
+        let mut worker = self.start(task, read_only(file)?.as_fd())?;
         let limit = crate::settings::seconds(task.wall_s);
         let ended = tokio::time::timeout(limit, worker.result(max_result)).await;
         worker.end().await?;
@@ -85,24 +102,27 @@ impl Workers {
         match ended? {
             None => Err(Failure::TooCostly(format!("{max_result} bytes of result"))),
             Some((status, out)) if status.success() => parse(out, name).await,
-            Some((status, _)) => {
-                let failure = failed(status, task);
-                if let Failure::Crashed(_) = failure {
-                    // Another fork server has its memory elsewhere: no file can feel its way
-                    // forward, crash by crash.
-                    self.forget();
-                }
-                Err(failure)
-            }
+            Some((status, _)) => Err(self.failed(status, task)),
         }
     }
 
     /// Starts a worker; by a new fork server if there is none, or the one that was is gone.
-    fn start(&self, task: &Task, file: &File) -> io::Result<Worker> {
-        Worker::start(&*self.fork_server()?, task, file).or_else(|_| {
+    pub(super) fn start(&self, task: &Task, input: BorrowedFd<'_>) -> io::Result<Worker> {
+        Worker::start(&*self.fork_server()?, task, input).or_else(|_| {
             self.forget();
-            Worker::start(&*self.fork_server()?, task, file)
+            Worker::start(&*self.fork_server()?, task, input)
         })
+    }
+
+    /// What an end means that is no success.
+    pub(super) fn failed(&self, status: ExitStatus, task: &Task) -> Failure {
+        let failure = failed(status, task);
+        if let Failure::Crashed(_) = failure {
+            // Another fork server has its memory elsewhere: no file can feel its way forward, crash
+            // by crash.
+            self.forget();
+        }
+        failure
     }
 
     fn fork_server(&self) -> io::Result<Arc<OwnedFd>> {
@@ -132,14 +152,13 @@ fn start_fork_server() -> io::Result<OwnedFd> {
     let kind = (SocketType::SEQPACKET, SocketFlags::CLOEXEC);
     let (ours, theirs) = socketpair(AddressFamily::UNIX, kind.0, kind.1, None)?;
     // This very program, even if another one lies in its place by now. No variable of the service,
-    // which may hold secrets, is the workers' business. Threads' own heaps would count against the
-    // limit of memory though they stay empty; pages of 2 MiB are faster to get than many of 4 KiB.
-    // What a terminal interrupts is the service alone.
+    // which may hold secrets, is the workers' business. What a terminal interrupts is the service
+    // alone.
     let mut process = Command::new("/proc/self/exe")
         .arg(FORK_SERVER)
         .env_clear()
         .env("MALLOC_ARENA_MAX", "2")
-        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+        .env("GLIBC_TUNABLES", MEMORY)
         .stdin(theirs)
         .stdout(Stdio::null())
         .process_group(0)
@@ -149,14 +168,13 @@ fn start_fork_server() -> io::Result<OwnedFd> {
 }
 
 impl Worker {
-    fn start(server: &OwnedFd, task: &Task, file: &File) -> io::Result<Worker> {
-        let input = read_only(file)?;
+    fn start(server: &OwnedFd, task: &Task, input: BorrowedFd<'_>) -> io::Result<Worker> {
         let (output, its_output) = io::pipe()?;
         let (complaints, its_complaints) = io::pipe()?;
         let (line, its_line) = UnixStream::pair()?;
         let its_line = its_line.into_std()?;
         let files = [
-            input.as_fd(),
+            input,
             its_output.as_fd(),
             its_complaints.as_fd(),
             its_line.as_fd(),
@@ -165,7 +183,7 @@ impl Worker {
         Ok(Worker {
             output: Receiver::from_owned_fd(output.into())?,
             complaints: Receiver::from_owned_fd(complaints.into())?,
-            line,
+            line: Line(line),
         })
     }
 
@@ -176,25 +194,20 @@ impl Worker {
             complaints,
             line,
         } = self;
-        let (out, complaint) = tokio::join!(read(output, limit), read_complaints(complaints));
-        let (out, complaint) = (out?, complaint?);
-        if !complaint.is_empty() {
-            tracing::debug!(worker = %String::from_utf8_lossy(&complaint).trim_end());
-        }
+        let (out, complaint) = tokio::join!(read(output, limit), log_complaints(complaints));
+        let (out, ()) = (out?, complaint?);
         if out.len() as u64 == limit {
             return Ok(None);
         }
-        let mut status = [0; 4];
-        line.read_exact(&mut status).await?;
-        let status = ExitStatus::from_raw(i32::from_ne_bytes(status));
-        Ok(Some((status, out)))
+        Ok(Some((line.status().await?, out)))
     }
 
     /// Ends the worker, if it has not ended.
     async fn end(mut self) -> io::Result<()> {
         // Whoever is gone cannot be told to go.
-        let _ = self.line.shutdown().await;
-        self.line.read_to_end(&mut Vec::new()).await.map(drop)
+        let Line(line) = &mut self.line;
+        let _ = line.shutdown().await;
+        line.read_to_end(&mut Vec::new()).await.map(drop)
     }
 }
 
@@ -209,22 +222,26 @@ async fn read(from: &mut Receiver, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first of what a worker complains of. The rest is thrown away, not refused: whoever
+/// Logs the first of what a worker complains of. The rest is thrown away, not refused: whoever
 /// complains at length may still do its work.
-async fn read_complaints(from: &mut Receiver) -> io::Result<Vec<u8>> {
+pub(super) async fn log_complaints(from: &mut Receiver) -> io::Result<()> {
     let bytes = read(from, MAX_COMPLAINT).await?;
-    tokio::io::copy(from, &mut tokio::io::sink()).await?;
-    Ok(bytes)
+    if !bytes.is_empty() {
+        tracing::debug!(worker = %String::from_utf8_lossy(&bytes).trim_end());
+    }
+    tokio::io::copy(from, &mut tokio::io::sink())
+        .await
+        .map(drop)
+}
+
+pub(super) fn garbled() -> Failure {
+    Failure::Crashed("an answer that makes no sense".to_owned())
 }
 
 async fn parse(out: Vec<u8>, name: &str) -> Result<Decoded, Failure> {
-    let garbled = || Failure::Crashed("an answer that makes no sense".to_owned());
     let end = out.iter().position(|b| *b == b'\n').ok_or_else(garbled)?;
     match serde_json::from_slice(&out[..end]).map_err(|_| garbled())? {
-        Answer::Failed { code, message } => {
-            let message = message.replace(INPUT, name);
-            Err(Failure::File { code, message })
-        }
+        Answer::Failed { code, message } => Err(unusable(code, &message, name)),
         Answer::Done { truncated } => {
             let decoding =
                 tokio::task::spawn_blocking(move || Fingerprint::decode(&out[end + 1..]));
@@ -234,7 +251,14 @@ async fn parse(out: Vec<u8>, name: &str) -> Result<Decoded, Failure> {
                 truncated: truncated.map(|reason| reason.replace(INPUT, name)),
             })
         }
+        Answer::Look { .. } | Answer::Ended => Err(garbled()),
     }
+}
+
+/// What the worker says of a file that it cannot use; the caller has another name for it.
+pub(super) fn unusable(code: String, message: &str, name: &str) -> Failure {
+    let message = message.replace(INPUT, name);
+    Failure::File { code, message }
 }
 
 fn failed(status: ExitStatus, task: &Task) -> Failure {

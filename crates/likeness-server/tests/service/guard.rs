@@ -25,7 +25,7 @@ fn hash(token: &str) -> String {
 
 #[tokio::test]
 async fn tokens_open_what_their_role_allows() {
-    let (reader, writer) = ("reading-Kq7mZ2", "writing-Xw9pT4");
+    let (reader, writer) = ("reading-Kq7mZ2xW", "writing-Xw9pT4bN");
     let token = |name: &str, role: &str, token: &str| {
         let hash = hash(token);
         format!("{{ name = '{name}', role = '{role}', hash = '{hash}' }}")
@@ -64,6 +64,7 @@ async fn tokens_open_what_their_role_allows() {
         assert_eq!(status.code(), Code::Unauthenticated);
     }
     let log = server.log();
+    assert!(log.contains("GetStats") || log.contains("List"));
     for secret in [reader, writer, "guessed-B3nV8"] {
         assert!(!log.contains(secret), "a token in the log");
     }
@@ -162,4 +163,75 @@ async fn tls_keeps_strangers_out() {
         };
         assert!(listed.is_err(), "spoken to in clear");
     }
+}
+
+/// Whether the server talks with a client that is so limited.
+fn shakes_hands(server: &Server, limits: &[&str]) -> bool {
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", &server.address, "-alpn", "h2"]);
+    let ended = client.args(limits).stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stdout).into_owned();
+    ended.status.success() && !told.contains("Cipher is (NONE)")
+}
+
+#[test]
+fn only_modern_ciphers_are_spoken() {
+    let files = tempfile::tempdir().unwrap();
+    let settings = tls(&Authority::new(), files.path(), false);
+    let server = Server::empty(&[&settings[0]]);
+    let check = |limits: &[&str], fine: bool| {
+        assert_eq!(shakes_hands(&server, limits), fine, "{limits:?}");
+    };
+    // The client itself must not be what refuses.
+    let old = |cipher: &str| format!("{cipher}:@SECLEVEL=0");
+    check(&["-tls1_3"], true);
+    check(&["-tls1_2"], true);
+    check(
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"],
+        true,
+    );
+    check(
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"],
+        true,
+    );
+    check(&["-tls1_1", "-cipher", &old("ALL")], false);
+    check(&["-tls1", "-cipher", &old("ALL")], false);
+    for weak in [
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-ECDSA-AES128-SHA256",
+        "AES128-GCM-SHA256",
+    ] {
+        check(&["-tls1_2", "-cipher", &old(weak)], false);
+    }
+}
+
+#[test]
+fn no_log_is_so_long_that_it_holds_a_token() {
+    let secret = "reading-Kq7mZ2xW";
+    let tokens = format!(
+        "tokens=[{{ name = 'r', role = 'read', hash = '{}' }}]",
+        hash(secret)
+    );
+    let server = Server::talkative(&[&tokens]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for token in [secret, "guessed-B3nV8xxx"] {
+            let mut client = Client::connect(server.endpoint(), Some(token))
+                .await
+                .unwrap();
+            let listed = client.list("").await;
+            assert_eq!(listed.is_ok(), token == secret);
+        }
+    });
+    let log = server.log();
+    assert!(log.contains("TRACE"), "not talkative");
+    assert!(!log.contains("Kq7mZ2xW") && !log.contains("B3nV8xxx"));
+}
+
+#[test]
+fn short_tokens_are_not_hashed() {
+    for token in ["", "short"] {
+        assert_eq!(hash(token), "");
+    }
+    assert_eq!(hash("reading-Kq7mZ2xW").len(), 64);
 }

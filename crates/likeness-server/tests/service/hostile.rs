@@ -4,7 +4,10 @@ use crate::life::rounds;
 use crate::media;
 use crate::process::memory;
 use crate::server::{Server, query, refused, shared};
-use likeness_server::client::Client;
+use bytes::Bytes;
+use likeness_server::client::{Client, ClientError};
+use likeness_server::proto::live_options::Format;
+use likeness_server::proto::{EncodedFormat, LiveOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,6 +22,8 @@ const FILES: usize = 36;
 /// Clients that send them, and clients that mean well.
 const BAD_CLIENTS: usize = 8;
 const HONEST_CLIENTS: usize = 4;
+/// One of so many bad files is sent as a live stream.
+const LIVE: usize = 4;
 /// An honest client that waits longer for an answer goes away.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// What the service itself may take for all of it, MiB; workers are bounded by their own limit.
@@ -237,12 +242,32 @@ async fn ask_honestly(server: &Server, go_on: &AtomicBool) -> Vec<Duration> {
     times
 }
 
+/// Sends a bad file as a live stream, to its end.
+async fn stream(client: &mut Client, path: &Path) -> Result<(), ClientError> {
+    let bytes = std::fs::read(path)?;
+    let chunks: Vec<Bytes> = bytes.chunks(1 << 16).map(Bytes::copy_from_slice).collect();
+    let options = LiveOptions {
+        options: Some(query("")),
+        format: Some(Format::Encoded(EncodedFormat {})),
+    };
+    let mut events = client
+        .match_live(options, tokio_stream::iter(chunks))
+        .await?;
+    while events.message().await?.is_some() {}
+    Ok(())
+}
+
 /// Sends bad files; each is refused or answered. Returns how many were refused.
 async fn attack(server: &Server, paths: &[PathBuf], next: &AtomicUsize) -> usize {
     let mut client = server.client().await;
     let mut refusals = 0;
-    while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let result = client.match_file(path, query("")).await;
+    loop {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        let Some(path) = paths.get(n) else { break };
+        let result = match n % LIVE {
+            0 => stream(&mut client, path).await,
+            _ => client.match_file(path, query("")).await.map(drop),
+        };
         if result.is_err() {
             let (status, reason) = refused(result);
             let fine = [Code::InvalidArgument, Code::Internal].contains(&status.code());

@@ -1,11 +1,13 @@
 //! What callers may cost, and what hostile files do.
 
 use crate::media;
-use crate::server::{Server, named, query, refused, shared, until};
+use crate::server::{Server, named, query, reason, refused, shared, until};
 use likeness_server::client::Client;
 use likeness_server::proto::match_request::Payload;
 use likeness_server::proto::match_service_client::MatchServiceClient;
-use likeness_server::proto::{MatchFingerprintRequest, MatchRequest};
+use likeness_server::proto::{
+    GetStatsRequest, GetStatsResponse, MatchFingerprintRequest, MatchRequest,
+};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 /// A program to decode with that does what `script` says.
-fn decoder(directory: &Path, script: &str) -> String {
+pub(crate) fn decoder(directory: &Path, script: &str) -> String {
     let path = directory.join("decoder");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -161,6 +163,34 @@ async fn connections_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn whoever_says_nothing_is_shown_out() {
+    let server = Server::empty(&["limits.connections=2"]);
+    let connect = || std::net::TcpStream::connect(&server.address).unwrap();
+    let (silent, mut halting) = (connect(), connect());
+    std::io::Write::write_all(&mut halting, b"PRI * HTTP/2").unwrap();
+    let mut client = server.client().await;
+    assert_eq!(client.list("").await.unwrap().len(), 0);
+    drop((silent, halting));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_come_frees_its_place() {
+    let server = Server::empty(&["limits.requests=1", "limits.request_s=0.5"]);
+    let mut raw = tonic::client::Grpc::new(server.channel().await);
+    raw.ready().await.unwrap();
+    let nothing = tokio_stream::pending::<GetStatsRequest>();
+    let path = http::uri::PathAndQuery::from_static("/likeness.v1.ReferenceService/GetStats");
+    let codec = tonic_prost::ProstCodec::<GetStatsRequest, GetStatsResponse>::default();
+    let call = raw.client_streaming(tonic::Request::new(nothing), path, codec);
+    let status = call.await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::DeadlineExceeded, "REQUEST_TIME")
+    );
+    assert_eq!(server.client().await.list("").await.unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn an_upload_may_not_stand_still() {
     let server = Server::empty(&["limits.idle_s=0.3"]);
     let (_sender, call) = upload(&server).await;
@@ -215,7 +245,12 @@ async fn a_decoder_may_crash_hang_or_lie() {
         ("exec cat /dev/zero >&2", Code::InvalidArgument, "LIMIT"),
     ] {
         let setting = decoder(files.path(), script);
-        let server = Server::empty(&["worker.wall_s=1", "worker.result_mib=2", &setting]);
+        // Only what never ends may end by the clock, however busy the machine is.
+        let wall = match script.contains("sleep") || script.contains(">&2") {
+            true => "worker.wall_s=1",
+            false => "worker.wall_s=300",
+        };
+        let server = Server::empty(&[wall, "worker.result_mib=2", &setting]);
         let mut client = server.client().await;
         let (status, reason) = refused(client.match_file(&song, query("")).await);
         assert_eq!((status.code(), reason.as_str()), (code, want), "{script}");

@@ -1,7 +1,8 @@
 //! Live streams. Times are the stream's own: it comes as fast as it is taken.
 
+use crate::limits::decoder;
 use crate::media;
-use crate::server::{Server, query, reason, shared};
+use crate::server::{Server, query, reason, shared, until};
 use bytes::Bytes;
 use likeness_server::proto::live_options::Format;
 use likeness_server::proto::match_live_response::Event;
@@ -167,6 +168,7 @@ async fn a_copy_is_told_of_while_it_plays() {
         ("ts", &["-c:a", "aac", "-b:a", "96k"]),
         ("ogg", &["-c:a", "libvorbis"]),
         ("webm", &["-c:a", "libopus", "-cluster_time_limit", "1000"]),
+        ("flv", &["-c:a", "aac", "-b:a", "96k"]),
         (
             "mp4",
             &[
@@ -273,6 +275,52 @@ async fn what_cannot_be_followed_is_refused() {
         (status.code(), reason.as_str()),
         (Code::ResourceExhausted, "BUSY")
     );
+}
+
+#[tokio::test]
+async fn a_decoder_may_crash_hang_or_lie() {
+    let files = tempfile::tempdir().unwrap();
+    let wav = std::fs::read(broadcast()).unwrap();
+    let look = |start: &str| format!("echo '{{\"look\":{{\"start\":{start},\"bytes\":1}}}}'; echo");
+    for (script, code, want) in [
+        ("kill -SEGV $$", Code::Internal, "DECODER_CRASHED"),
+        ("exit 0", Code::Internal, "DECODER_CRASHED"),
+        ("echo nonsense", Code::Internal, "DECODER_CRASHED"),
+        ("cat >/dev/null; exit 3", Code::Internal, "DECODER_CRASHED"),
+        (&look("0.0"), Code::Internal, "DECODER_CRASHED"),
+        (
+            "echo '{\"look\":{\"start\":0.0,\"bytes\":9}}'",
+            Code::Internal,
+            "DECODER_CRASHED",
+        ),
+        (
+            "echo '{\"look\":{\"start\":0.0,\"bytes\":999999999}}'",
+            Code::InvalidArgument,
+            "LIMIT",
+        ),
+        ("echo '\"ended\"'", Code::InvalidArgument, "UNDECODABLE"),
+        ("exec sleep 60", Code::InvalidArgument, "LIMIT"),
+        (
+            "cat >/dev/null; exec sleep 60",
+            Code::InvalidArgument,
+            "LIMIT",
+        ),
+        ("exec cat /dev/zero", Code::Internal, "DECODER_CRASHED"),
+    ] {
+        let setting = decoder(files.path(), script);
+        // Only what never ends may end by the clock, however busy the machine is.
+        let wall = match script.contains("sleep") || script.contains(">&2") {
+            true => "worker.wall_s=1",
+            false => "worker.wall_s=300",
+        };
+        let server = Server::empty(&[wall, "worker.result_mib=2", &setting]);
+        let status = events(&server, pcm(SampleFormat::S16), &wav)
+            .await
+            .unwrap_err();
+        let told = (status.code(), reason(&status));
+        assert_eq!((told.0, told.1.as_str()), (code, want), "{script}");
+        until("no worker", || server.workers().is_empty()).await;
+    }
 }
 
 #[tokio::test]

@@ -39,11 +39,26 @@ impl Server {
         Server::start_in(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// A server whose library is empty and that logs all that it can.
+    pub(crate) fn talkative(settings: &[&str]) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = command(directory.path(), "127.0.0.1:0", settings);
+        server.env("LIKENESS_LOG", "trace");
+        std::fs::create_dir_all(directory.path().join("spool")).unwrap();
+        let (child, address) = launch(directory.path(), &mut server);
+        Server {
+            child,
+            address,
+            directory,
+        }
+    }
+
     /// A server on what another one left.
     pub(crate) fn start_in(directory: TempDir, settings: &[&str]) -> Server {
         let spool = directory.path().join("spool");
         std::fs::create_dir_all(&spool).unwrap();
-        let (child, address) = launch(directory.path(), "127.0.0.1:0", settings);
+        let mut server = command(directory.path(), "127.0.0.1:0", settings);
+        let (child, address) = launch(directory.path(), &mut server);
         Server {
             child,
             address,
@@ -53,7 +68,8 @@ impl Server {
 
     /// A second server on the same port, library and spool.
     pub(crate) fn successor(&self, settings: &[&str]) -> Child {
-        launch(self.directory.path(), &self.address, settings).0
+        let directory = self.directory.path();
+        launch(directory, &mut command(directory, &self.address, settings)).0
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -143,17 +159,13 @@ pub(crate) fn command(directory: &Path, listen: &str, settings: &[&str]) -> Comm
     command
 }
 
-fn launch(directory: &Path, listen: &str, settings: &[&str]) -> (Child, String) {
+fn launch(directory: &Path, server: &mut Command) -> (Child, String) {
     let log = File::options()
         .create(true)
         .append(true)
         .open(directory.join("log"))
         .unwrap();
-    let mut child = command(directory, listen, settings)
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .unwrap();
+    let mut child = server.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap())
         .read_line(&mut line)
