@@ -30,8 +30,8 @@ const BANDS: usize = 24;
 const FLOOR: f64 = -60.0;
 /// Rises, in decibels a frame, up to which music is *sustained*, and from which it is *percussive*; about
 /// thirds of the corpus.
-const SUSTAINED: f64 = 1.2;
-const PERCUSSIVE: f64 = 1.9;
+const SUSTAINED: f64 = 1.75;
+const PERCUSSIVE: f64 = 2.2;
 
 /// Sets the class of all music that is on disk. Returns how many works that were.
 pub(crate) fn classify(works: &mut [Work], corpus: &Path) -> Result<usize> {
