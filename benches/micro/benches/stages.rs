@@ -3,7 +3,9 @@
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use likeness_audio::AudioExtractor;
-use likeness_core::{AudioFingerprint, Density, PcmBlock, StreamState, VideoFingerprint};
+use likeness_core::{
+    AudioFingerprint, Density, PcmBlock, ReferenceId, StreamState, VideoFingerprint,
+};
 use likeness_micro::{RATE, film, frame, music};
 use likeness_video::VideoExtractor;
 
@@ -48,4 +50,25 @@ fn fingerprint_picture(bencher: Bencher<'_, '_>, density: Density) {
     bencher
         .counter(ItemsCount::new(film.len()))
         .bench(|| see(black_box(&film), density));
+}
+
+/// Seconds of sound, fingerprinted already, to what the look-up tables hold of it: triplets of peaks.
+#[divan::bench(sample_count = 20)]
+fn postings_of_sound(bencher: Bencher<'_, '_>) {
+    let heard = hear(&music(1, SOUND), Density::Reference);
+    let fingerprint = heard.analysed().expect("music is no silence");
+    bencher
+        .counter(ItemsCount::new(SOUND))
+        .bench(|| likeness_audio::postings(black_box(fingerprint), ReferenceId(0)));
+}
+
+/// Frames, fingerprinted already, to what the look-up tables hold of them: hashes of descriptors.
+#[divan::bench(sample_count = 20)]
+fn postings_of_picture(bencher: Bencher<'_, '_>) {
+    let film = film(1, FILM);
+    let seen = see(&film, Density::Reference);
+    let fingerprint = seen.analysed().expect("the film is not flat");
+    bencher
+        .counter(ItemsCount::new(film.len()))
+        .bench(|| likeness_video::postings(black_box(fingerprint), ReferenceId(0)));
 }

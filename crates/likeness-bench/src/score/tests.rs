@@ -1,7 +1,9 @@
 //! Reports that are wrong in known ways.
 
 use super::*;
+use likeness_core::Rect;
 use likeness_core::report::{AudioState, Distortion};
+use likeness_distort::Placement;
 
 fn query(name: &str, row: &str, same_work: &[&str], truths: Vec<Truth>) -> Query {
     Query {
@@ -116,6 +118,59 @@ fn the_right_reference_at_the_wrong_time_is_found_but_not_in_place() {
     let scores = scored(vec![wrong]);
     assert_eq!((scores.rows[0].found, scores.rows[0].in_place), (1, 0));
     assert!((scores.rows[0].offset_error.unwrap_or(0.0) - 20.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_wrong_speed_and_pitch_are_measured() {
+    let mut wrong = right("a");
+    wrong.segments[0].speed -= 0.02;
+    wrong.segments[0].pitch_semitones = Some(-0.16);
+    let row = scored(vec![wrong]).rows.remove(0);
+    let close = |value: Option<f64>, expected: f64| (value.unwrap_or(9.0) - expected).abs() < 1e-9;
+    assert!(close(row.speed_error, 0.02), "{row:?}");
+    assert!(close(row.pitch_error, 1.0), "{row:?}");
+    // Told in the middle of the stretch, 7.5 s from where the two agree.
+    assert!(close(row.offset_error, 0.15), "{row:?}");
+}
+
+#[test]
+fn a_wrong_place_in_the_picture_is_measured() {
+    let place = Placement {
+        mirrored: true,
+        rotation_degrees: 5.0,
+        reference_rect: Rect::FULL,
+        query_rects: vec![Rect::new(0.0, 0.0, 0.5, 0.5), Rect::new(0.5, 0.5, 1.0, 1.0)],
+        rectangular: true,
+    };
+    let seen = |query_rect: Rect, reference_rect: Rect, mirrored: bool| {
+        let truth = Truth {
+            media: Media::Video,
+            placement: Some(place.clone()),
+            ..truth()
+        };
+        let mut found = right("a");
+        found.media = Media::Video;
+        let segment = &mut found.segments[0];
+        segment.query_rect = Some(query_rect);
+        segment.reference_rect = Some(reference_rect);
+        segment.mirrored = Some(mirrored);
+        segment.rotation_degrees = Some(3.0);
+        let queries = [query("q.mp4", "place", &["a"], vec![truth])];
+        let scores = score(&queries, &[report("q.mp4", vec![found])], None);
+        let row = &scores.rows[0];
+        assert_eq!(row.rotation_error, Some(2.0));
+        (row.query_rect_iou, row.reference_rect_iou, row.mirror_right)
+    };
+    // Any of the places where it shows will do.
+    let second = Rect::new(0.5, 0.5, 1.0, 1.0);
+    assert_eq!(
+        seen(second, Rect::FULL, true),
+        (Some(1.0), Some(1.0), Some(1.0))
+    );
+    // Half of one of them; half of the reference's picture; and the wrong way round.
+    let half = Rect::new(0.5, 0.5, 0.75, 1.0);
+    let left = Rect::new(0.0, 0.0, 0.5, 1.0);
+    assert_eq!(seen(half, left, false), (Some(0.5), Some(0.5), Some(0.0)));
 }
 
 #[test]
