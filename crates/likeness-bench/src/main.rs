@@ -117,6 +117,8 @@ enum Command {
         /// Queries of these kinds only.
         #[arg(long)]
         kind: Vec<Kind>,
+        #[command(flatten)]
+        size: calibrate::Size,
         /// The manifest of works.
         #[arg(long, default_value = "datasets/corpus.tsv")]
         manifest: PathBuf,
@@ -345,6 +347,7 @@ fn main() -> Result<()> {
         Command::Calibrate {
             split,
             kind,
+            size,
             manifest,
             corpus,
             out,
@@ -355,7 +358,7 @@ fn main() -> Result<()> {
             let out = out.join(format!("calibrate-{split:?}").to_lowercase());
             print!(
                 "{}",
-                calibrate::calibrate(&works, &kind, &shared, &corpus, &out)?
+                calibrate::calibrate(&works, &kind, &shared, size, &corpus, &out)?
             );
         }
         Command::Classify { manifest, corpus } => {

@@ -1,15 +1,18 @@
-//! Evidence where there is nothing to find: every work against a library without it.
+//! Evidence where there is nothing to find: every work, and windows of it, plain and disguised,
+//! against a library without it.
 
+use super::Size;
+use super::sources::Source;
+use super::windows;
 use crate::corpus::{Kind, Role, Shared, Work};
 use crate::make::progress;
 use crate::truth::Lines;
 use anyhow::Result;
-use likeness::{
-    AddOptions, ExtractOptions, Input, Library, LibraryWriter, MatchOptions, fingerprint_file,
-};
+use likeness::{AddOptions, Input, Library, LibraryWriter, MatchOptions};
 use likeness_core::report::Media;
-use likeness_core::{Density, Fingerprint, ReferenceId};
+use likeness_core::{AudioFingerprint, ReferenceId, VideoFingerprint};
 use likeness_distort::Random;
+use likeness_match::audio::Evidence;
 use likeness_match::{audio, video};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,10 +25,13 @@ use std::sync::Mutex;
 const AUDIO_FLOOR: f64 = 4.0;
 const VIDEO_FLOOR: f64 = -8.0;
 
-/// What one work gave against all others, through one medium.
+/// What one query gave against all others, through one medium.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Trial {
+    /// The work, and its disguise.
     pub(crate) query: String,
+    /// Seconds of the work that are the query; `None` for all of it.
+    pub(crate) window: Option<(f64, f64)>,
     pub(crate) media: Media,
     /// Seconds of the query.
     pub(crate) seconds: f64,
@@ -33,6 +39,9 @@ pub(crate) struct Trial {
     pub(crate) hours: f64,
     /// The stretches that came nearest to a match, the reference and the evidence of each.
     pub(crate) events: Vec<Event>,
+    /// The same for works of its own package, which often share material: to be looked at, not to be
+    /// counted as chance.
+    pub(crate) kin: Vec<Event>,
 }
 
 /// Evidence for what is not there.
@@ -42,6 +51,8 @@ pub(crate) struct Event {
     pub(crate) evidence: f64,
     /// Seconds in the query: start and end.
     pub(crate) stretch: (f64, f64),
+    /// What speaks for it, in words.
+    pub(crate) cause: String,
 }
 
 /// What all queries gave, and how long each reference is.
@@ -77,11 +88,21 @@ impl Negatives {
     }
 }
 
+/// What every query needs.
+struct Bench<'a> {
+    library: &'a Library,
+    works: HashMap<ReferenceId, &'a Work>,
+    shared: &'a [Shared],
+    /// Windows of each source, of sound and of picture.
+    windows: [usize; 2],
+}
+
 /// Compares all `works`, or those of some kinds, with all others; writes `out`/trials.jsonl.
 pub(crate) fn gather(
     works: &[&Work],
     kinds: &[Kind],
     shared: &[Shared],
+    size: Size,
     media: &Path,
     out: &Path,
 ) -> Result<Negatives> {
@@ -97,21 +118,32 @@ pub(crate) fn gather(
         .filter(|w| kinds.is_empty() || kinds.contains(&w.kind))
         .copied()
         .collect();
-    let bar = progress(queries.len() as u64, "comparing");
+    let sources = Source::all(&queries, size.disguises);
+    let pictures = sources.iter().filter(|source| source.is_picture()).count();
+    let share = |queries: usize, sources: usize| queries.div_ceil(sources.max(1));
+    let bench = Bench {
+        library: &library,
+        works: library
+            .references()
+            .filter_map(|reference| {
+                let work = references
+                    .iter()
+                    .find(|w| w.identifier() == reference.identifier)?;
+                Some((reference.id, *work))
+            })
+            .collect(),
+        shared,
+        windows: [
+            share(size.audio, sources.len() - pictures),
+            share(size.video, pictures),
+        ],
+    };
+    let bar = progress(sources.len() as u64, "comparing");
     let lines = Mutex::new(Lines::create(&out.join("trials.jsonl"))?);
-    let ids: HashMap<ReferenceId, &Work> = library
-        .references()
-        .filter_map(|reference| {
-            let work = references
-                .iter()
-                .find(|w| w.identifier() == reference.identifier)?;
-            Some((reference.id, *work))
-        })
-        .collect();
-    let trials: Vec<Vec<Trial>> = queries
+    let trials: Vec<Vec<Trial>> = sources
         .par_iter()
-        .map(|query| {
-            let trials = trials(query, &library, &ids, shared, media)?;
+        .map(|source| {
+            let trials = bench.trials(source, media, out)?;
             let mut lines = lines.lock().unwrap_or_else(|poison| poison.into_inner());
             trials.iter().try_for_each(|trial| lines.write(trial))?;
             bar.inc();
@@ -146,85 +178,190 @@ fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
     Ok(Library::open(&directory)?)
 }
 
-fn trials(
-    query: &Work,
-    library: &Library,
-    ids: &HashMap<ReferenceId, &Work>,
-    shared: &[Shared],
-    media: &Path,
-) -> Result<Vec<Trial>> {
-    let path = query.path(media);
-    let extracted = fingerprint_file(&path, Density::Query, &ExtractOptions::default(), &|_| {});
-    let Ok(extracted) = extracted else {
-        // Fixtures of broken media are part of the corpus.
-        return Ok(Vec::new());
-    };
-    let foreign = |id: &ReferenceId| {
-        let work = ids.get(id)?;
-        let same = work.same_work(query) || shared.iter().any(|pair| pair.ties(work, query));
-        // Tracks of one album share loops, films of one manual share windows: matches, not chance.
-        (!same && work.package != query.package).then(|| work.identifier())
-    };
-    let hours = |media: Media| -> f64 {
-        let lasting = library.references().filter(|reference| {
+/// How a reference counts for a query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Relation {
+    /// Whatever is found is chance.
+    Foreign,
+    /// Of the same package: tracks of one album share loops, films of one manual share windows.
+    Kin,
+    /// The same work, or known to share material.
+    Same,
+}
+
+impl Bench<'_> {
+    fn relation(&self, id: ReferenceId, query: Option<&Work>) -> Relation {
+        let (Some(work), Some(query)) = (self.works.get(&id), query) else {
+            return Relation::Foreign;
+        };
+        if work.same_work(query) || self.shared.iter().any(|pair| pair.ties(work, query)) {
+            return Relation::Same;
+        }
+        match work.package == query.package {
+            true => Relation::Kin,
+            false => Relation::Foreign,
+        }
+    }
+
+    /// The whole of a source, and windows of it, through each medium. Disguised and synthetic ones
+    /// in windows only, so that the whole ones are works as they are.
+    fn trials(&self, source: &Source<'_>, media: &Path, out: &Path) -> Result<Vec<Trial>> {
+        let Some(fingerprint) = source.fingerprint(media, out)? else {
+            return Ok(Vec::new());
+        };
+        let whole = matches!(source, Source::Plain(_));
+        let draw = |seconds: f64, count: usize, label: &str| {
+            let mut random = Random::new(1, &format!("{label}/{}", source.name()));
+            let windows = windows::draw(seconds, count, &mut random);
+            whole
+                .then_some(None)
+                .into_iter()
+                .chain(windows.into_iter().map(Some))
+                .collect::<Vec<_>>()
+        };
+        let mut trials = Vec::new();
+        if let Some(sound) = fingerprint.audio.analysed() {
+            for window in draw(sound.duration, self.windows[0], "sound") {
+                let cut = window.map(|window| windows::sound(sound, window));
+                let cut = cut.as_ref().unwrap_or(sound);
+                trials.push(self.trial(
+                    source,
+                    window,
+                    Media::Audio,
+                    cut.duration,
+                    heard(cut, self.library)?,
+                ));
+            }
+        } else if !source.is_picture() {
+            // Silence accuses nobody, and counts as a query.
+            for window in draw(fingerprint.duration, self.windows[0], "sound") {
+                let seconds = window.map_or(fingerprint.duration, |w| w.1 - w.0);
+                trials.push(self.trial(source, window, Media::Audio, seconds, Vec::new()));
+            }
+        }
+        if let Some(picture) = fingerprint.video.analysed() {
+            for window in draw(picture.duration, self.windows[1], "picture") {
+                let cut = window.map(|window| windows::picture(picture, window));
+                let cut = cut.as_ref().unwrap_or(picture);
+                trials.push(self.trial(
+                    source,
+                    window,
+                    Media::Video,
+                    cut.duration,
+                    seen(cut, self.library)?,
+                ));
+            }
+        } else if source.is_picture() {
+            for window in draw(fingerprint.duration, self.windows[1], "picture") {
+                let seconds = window.map_or(fingerprint.duration, |w| w.1 - w.0);
+                trials.push(self.trial(source, window, Media::Video, seconds, Vec::new()));
+            }
+        }
+        Ok(trials)
+    }
+
+    fn trial(
+        &self,
+        source: &Source<'_>,
+        window: Option<(f64, f64)>,
+        media: Media,
+        seconds: f64,
+        found: Vec<(ReferenceId, Event)>,
+    ) -> Trial {
+        let own = source.work();
+        let mut trial = Trial {
+            query: source.name(),
+            window,
+            media,
+            seconds,
+            hours: self.hours(own, media),
+            events: Vec::new(),
+            kin: Vec::new(),
+        };
+        for (id, mut event) in found {
+            event.reference = self
+                .works
+                .get(&id)
+                .map_or(String::new(), |w| w.identifier());
+            match self.relation(id, own) {
+                Relation::Foreign => trial.events.push(event),
+                Relation::Kin => trial.kin.push(event),
+                Relation::Same => {}
+            }
+        }
+        trial
+    }
+
+    /// Hours of references with this medium in which whatever is found is chance.
+    fn hours(&self, query: Option<&Work>, media: Media) -> f64 {
+        let lasting = self.library.references().filter(|reference| {
             let there = match media {
                 Media::Audio => reference.has_audio(),
                 Media::Video => reference.has_video(),
             };
-            there && foreign(&reference.id).is_some()
+            there && self.relation(reference.id, query) == Relation::Foreign
         });
         lasting.map(|reference| reference.duration).sum::<f64>() / 3600.0
-    };
-    let mut trials = Vec::new();
-    for (medium, seconds, events) in evidence(&extracted.fingerprint, library)? {
-        trials.push(Trial {
-            query: query.identifier(),
-            media: medium,
-            seconds,
-            hours: hours(medium),
-            events: events
-                .into_iter()
-                .filter_map(|(id, evidence, stretch)| {
-                    Some(Event {
-                        reference: foreign(&id)?,
-                        evidence,
-                        stretch,
-                    })
-                })
-                .collect(),
-        });
     }
-    Ok(trials)
 }
 
-type Found = (ReferenceId, f64, (f64, f64));
+fn heard(sound: &AudioFingerprint, library: &Library) -> Result<Vec<(ReferenceId, Event)>> {
+    let config = audio::AudioMatchConfig {
+        seed: AUDIO_FLOOR,
+        ..MatchOptions::default().audio
+    };
+    let found = audio::examine(sound, library.store(), None, &config)?;
+    let events = found.into_iter().flat_map(|(id, segments)| {
+        segments.into_iter().map(move |s| {
+            let event = Event {
+                reference: String::new(),
+                evidence: s.evidence.total,
+                stretch: (s.window.start, s.window.end),
+                cause: format!(
+                    "{}, speed {:.3}, pitch {:+.2}",
+                    told(&s.evidence),
+                    s.transform.speed,
+                    s.transform.pitch
+                ),
+            };
+            (id, event)
+        })
+    });
+    Ok(events.collect())
+}
 
-fn evidence(fingerprint: &Fingerprint, library: &Library) -> Result<Vec<(Media, f64, Vec<Found>)>> {
-    let options = MatchOptions::default();
-    let mut all = Vec::new();
-    if let Some(sound) = fingerprint.audio.analysed() {
-        let config = audio::AudioMatchConfig {
-            seed: AUDIO_FLOOR,
-            ..options.audio
+/// Which part of the evidence weighs most.
+fn told(evidence: &Evidence) -> String {
+    let [onsets, partials] = evidence.peaks.map(|p| p.log_ratio());
+    let spectra = evidence.spectrum.log_ratio();
+    let what = match (onsets, partials, spectra) {
+        (o, p, s) if o >= p && o >= s => "strokes coincide",
+        (_, p, s) if p >= s => "held notes coincide",
+        _ => "spectra agree",
+    };
+    format!("{what} (onsets {onsets:.0}, partials {partials:.0}, spectra {spectra:.0})")
+}
+
+fn seen(picture: &VideoFingerprint, library: &Library) -> Result<Vec<(ReferenceId, Event)>> {
+    let config = video::VideoMatchConfig {
+        threshold: VIDEO_FLOOR,
+        ..MatchOptions::default().video
+    };
+    let found = video::examine(picture, library.store(), &config)?;
+    let events = found.into_iter().map(|(id, evidence, s)| {
+        let area = s.query_rect.map_or(0.0, |rect| rect.area());
+        let event = Event {
+            reference: String::new(),
+            evidence,
+            stretch: (s.query_start, s.query_end),
+            cause: format!(
+                "speed {:.2}, turned by {:.0} degrees, on {:.0} % of the picture",
+                s.speed,
+                s.rotation_degrees.unwrap_or(0.0),
+                area * 100.0
+            ),
         };
-        let found = audio::examine(sound, library.store(), None, &config)?;
-        let events = found.into_iter().flat_map(|(id, segments)| {
-            segments
-                .into_iter()
-                .map(move |s| (id, s.evidence.total, (s.window.start, s.window.end)))
-        });
-        all.push((Media::Audio, sound.duration, events.collect()));
-    }
-    if let Some(picture) = fingerprint.video.analysed() {
-        let config = video::VideoMatchConfig {
-            threshold: VIDEO_FLOOR,
-            ..options.video
-        };
-        let found = video::examine(picture, library.store(), &config)?;
-        let events = found
-            .into_iter()
-            .map(|(id, evidence, s)| (id, evidence, (s.query_start, s.query_end)));
-        all.push((Media::Video, picture.duration, events.collect()));
-    }
-    Ok(all)
+        (id, event)
+    });
+    Ok(events.collect())
 }

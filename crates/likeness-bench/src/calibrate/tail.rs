@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 /// scale within a fifth.
 const EXCEEDANCES: usize = 80;
 /// Probabilities at which expected and counted false matches are compared.
-const LIMITS: [f64; 7] = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3];
+const LIMITS: [f64; 9] = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-6];
+/// Shares of queries at which the QQ table looks.
+const SHARES: [f64; 9] = [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 1e-3, 2e-4];
 
 /// The tail of one medium as trials show it.
 #[derive(Debug, Clone, Serialize)]
@@ -95,8 +97,22 @@ pub(crate) fn check(trials: &[Trial], media: Media, chance: &Chance) -> Check {
     }
 }
 
+/// Of the queries of one medium, which probability a share of them stays below: as much as the share
+/// where the probabilities are true, more where they are cautious. Shares of less than a query are
+/// left out.
+pub(crate) fn quantiles(trials: &[Trial], media: Media, chance: &Chance) -> Vec<(f64, f64)> {
+    let trials = trials.iter().filter(|t| t.media == media);
+    let mut probabilities: Vec<f64> = trials.map(|trial| probability(trial, chance)).collect();
+    probabilities.sort_by(f64::total_cmp);
+    let at = |share: f64| {
+        let rank = (share * probabilities.len() as f64).floor() as usize;
+        Some((share, *probabilities.get(rank.checked_sub(1)?)?))
+    };
+    SHARES.into_iter().filter_map(at).collect()
+}
+
 /// The probability that chance gives a query's best evidence.
-fn probability(trial: &Trial, chance: &Chance) -> f64 {
+pub(crate) fn probability(trial: &Trial, chance: &Chance) -> f64 {
     let evidence = trial.events.iter().map(|event| event.evidence);
     let best = evidence.fold(f64::NEG_INFINITY, f64::max);
     chance.probability(best, Exposure::new(trial.seconds, trial.hours))
@@ -121,15 +137,18 @@ mod tests {
                         reference: at.to_string(),
                         evidence: 5.0 + scale * exponential(),
                         stretch: (0.0, 1.0),
+                        cause: String::new(),
                     });
                     at += exponential();
                 }
                 Trial {
                     query: i.to_string(),
+                    window: None,
                     media: Media::Audio,
                     seconds: 3600.0,
                     hours: 10.0,
                     events,
+                    kin: Vec::new(),
                 }
             })
             .collect()
@@ -146,6 +165,10 @@ mod tests {
             rate: 0.3,
             scale: 2.5,
         };
+        for (share, found) in quantiles(&trials(4000, 0.3, 2.5), Media::Audio, &chance) {
+            let slack = 5.0 * (share / 4000.0).sqrt() + 0.002;
+            assert!((found - share).abs() < slack, "{share}: {found}");
+        }
         let check = check(&trials(4000, 0.3, 2.5), Media::Audio, &chance);
         for (limit, expected, counted) in check.rows {
             let slack = 4.0 * expected.sqrt() + 2.0;
