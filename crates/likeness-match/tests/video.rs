@@ -349,10 +349,21 @@ fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
             1 => branded(own, &logo),
             2 => [card(&title), own].concat(),
             3 => [vec![Picture::new(WIDTH, HEIGHT); 30], own].concat(),
-            _ => [card(&title), branded(framed(&own, &title), &logo), card(&title)].concat(),
+            _ => [
+                card(&title),
+                branded(framed(&own, &title), &logo),
+                card(&title),
+            ]
+            .concat(),
         }
     };
-    let names = ["template", "logo", "title card", "black intro", "all of these"];
+    let names = [
+        "template",
+        "logo",
+        "title card",
+        "black intro",
+        "all of these",
+    ];
     for (kind, name) in names.into_iter().enumerate() {
         let store = library_of(|seed, seconds| wrapped(kind, seed, seconds));
         let other = find(&wrapped(kind, 7, 12.0), RATE, &store);

@@ -203,61 +203,59 @@ impl Bench<'_> {
         }
     }
 
-    /// The whole of a source, and windows of it, through each medium. Disguised and synthetic ones
-    /// in windows only, so that the whole ones are works as they are.
+    /// What a source gives through each medium.
     fn trials(&self, source: &Source<'_>, media: &Path, out: &Path) -> Result<Vec<Trial>> {
         let Some(fingerprint) = source.fingerprint(media, out)? else {
             return Ok(Vec::new());
         };
-        let whole = matches!(source, Source::Plain(_));
-        let draw = |seconds: f64, count: usize, label: &str| {
-            let mut random = Random::new(1, &format!("{label}/{}", source.name()));
-            let windows = windows::draw(seconds, count, &mut random);
-            whole
-                .then_some(None)
-                .into_iter()
-                .chain(windows.into_iter().map(Some))
-                .collect::<Vec<_>>()
-        };
-        let mut trials = Vec::new();
-        if let Some(sound) = fingerprint.audio.analysed() {
-            for window in draw(sound.duration, self.windows[0], "sound") {
-                let cut = window.map(|window| windows::sound(sound, window));
-                let cut = cut.as_ref().unwrap_or(sound);
-                trials.push(self.trial(
-                    source,
-                    window,
-                    Media::Audio,
-                    cut.duration,
-                    heard(cut, self.library)?,
-                ));
-            }
-        } else if !source.is_picture() {
-            // Silence accuses nobody, and counts as a query.
-            for window in draw(fingerprint.duration, self.windows[0], "sound") {
-                let seconds = window.map_or(fingerprint.duration, |w| w.1 - w.0);
-                trials.push(self.trial(source, window, Media::Audio, seconds, Vec::new()));
-            }
-        }
-        if let Some(picture) = fingerprint.video.analysed() {
-            for window in draw(picture.duration, self.windows[1], "picture") {
-                let cut = window.map(|window| windows::picture(picture, window));
-                let cut = cut.as_ref().unwrap_or(picture);
-                trials.push(self.trial(
-                    source,
-                    window,
-                    Media::Video,
-                    cut.duration,
-                    seen(cut, self.library)?,
-                ));
-            }
-        } else if source.is_picture() {
-            for window in draw(fingerprint.duration, self.windows[1], "picture") {
-                let seconds = window.map_or(fingerprint.duration, |w| w.1 - w.0);
-                trials.push(self.trial(source, window, Media::Video, seconds, Vec::new()));
-            }
-        }
+        let seconds = fingerprint.duration;
+        let sound = fingerprint.audio.analysed().map(|f| (f, f.duration));
+        let picture = fingerprint.video.analysed().map(|f| (f, f.duration));
+        let mut trials =
+            self.windowed(source, Media::Audio, sound, seconds, windows::sound, heard)?;
+        let seen = self.windowed(
+            source,
+            Media::Video,
+            picture,
+            seconds,
+            windows::picture,
+            seen,
+        )?;
+        trials.extend(seen);
         Ok(trials)
+    }
+
+    /// The whole of a source, and windows of it, through one medium. Disguised and synthetic ones in
+    /// windows only, so that the whole ones are works as they are.
+    fn windowed<F>(
+        &self,
+        source: &Source<'_>,
+        media: Media,
+        fingerprint: Option<(&F, f64)>,
+        seconds: f64,
+        cut: fn(&F, (f64, f64)) -> F,
+        look_up: fn(&F, &Library) -> Result<Vec<(ReferenceId, Event)>>,
+    ) -> Result<Vec<Trial>> {
+        let own_medium = source.is_picture() == (media == Media::Video);
+        if fingerprint.is_none() && !own_medium {
+            return Ok(Vec::new());
+        }
+        let seconds = fingerprint.map_or(seconds, |(_, seconds)| seconds);
+        let mut random = Random::new(1, &format!("{media:?}/{}", source.name()));
+        let windows = windows::draw(seconds, self.windows[media as usize], &mut random);
+        let whole = matches!(source, Source::Plain(_)).then_some(None);
+        let queries = whole.into_iter().chain(windows.into_iter().map(Some));
+        let trial = |window: Option<(f64, f64)>| {
+            let found = match (fingerprint, window) {
+                // Silence and black accuse nobody, and count as queries.
+                (None, _) => Vec::new(),
+                (Some((all, _)), None) => look_up(all, self.library)?,
+                (Some((all, _)), Some(window)) => look_up(&cut(all, window), self.library)?,
+            };
+            let seconds = window.map_or(seconds, |(start, end)| end - start);
+            Ok(self.trial(source, window, media, seconds, found))
+        };
+        queries.map(trial).collect()
     }
 
     fn trial(

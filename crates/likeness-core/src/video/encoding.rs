@@ -1,8 +1,7 @@
 //! Bytes of a video fingerprint (FORMAT.md, "Video").
 
 use super::{
-    ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Thumbnails, VideoConfig,
-    VideoFingerprint,
+    ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Thumbnails, VideoConfig, VideoFingerprint,
 };
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
@@ -44,7 +43,10 @@ fn write_point(w: &mut Writer, point: &Keypoint, dense: bool) {
         (point.angle.into(), ANGLE_BITS),
         (point.level.into(), 0),
     ];
-    let packed = fields.iter().rev().fold(0, |packed, (value, bits)| packed << bits | value);
+    let packed = fields
+        .iter()
+        .rev()
+        .fold(0, |packed, (value, bits)| packed << bits | value);
     w.u32(packed);
     for word in point.descriptor {
         w.u32(word);
