@@ -159,11 +159,11 @@ fn film(kind: &str, random: &mut Random, sink: &mut dyn FnMut(LumaFrame<'_>)) {
         if time % seconds_a_page < 1.0 / FPS {
             page = Page::new(HEIGHT, random);
         }
-        for axis in 0..2 {
-            place[axis] += speed[axis] / FPS;
-            let limit = [WIDTH as f64 - 50.0, HEIGHT as f64 - 30.0][axis];
-            if !(0.0..limit).contains(&place[axis]) {
-                speed[axis] = -speed[axis];
+        let limits = [WIDTH as f64 - 50.0, HEIGHT as f64 - 30.0];
+        for ((at, speed), limit) in place.iter_mut().zip(&mut speed).zip(limits) {
+            *at += *speed / FPS;
+            if !(0.0..limit).contains(at) {
+                *speed = -*speed;
             }
         }
         let fade = 128.0 + 100.0 * (time * TAU / seconds_a_page).sin();

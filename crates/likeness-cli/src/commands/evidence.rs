@@ -93,18 +93,15 @@ pub(super) fn of_library(
 ) -> Option<Work> {
     let reference = library.references().find(|r| r.identifier == identifier)?;
     let store = library.store();
-    let parts = Path::new(identifier).components();
     // An identifier must not lead out of the directory.
-    let inside = parts
-        .clone()
-        .all(|part| matches!(part, Component::Normal(_)));
-    let files = directories
-        .iter()
-        .filter_map(|directory| media(&directory.join(identifier)));
+    let mut parts = Path::new(identifier).components();
+    let inside = parts.all(|part| matches!(part, Component::Normal(_)));
+    let mut files = directories.iter().filter(|_| inside);
+    let file = files.find_map(|directory| media(&directory.join(identifier)));
     Some(Work {
         duration: reference.duration,
         audio: store.audio(reference.id).ok().flatten(),
         video: store.video(reference.id).ok().flatten(),
-        file: files.filter(|_| inside).next(),
+        file,
     })
 }

@@ -147,10 +147,9 @@ mod tests {
             let placement = Placement::new(segment, 16.0 / 9.0, 4.0 / 3.0).unwrap();
             let got = placement.to_query(point);
             let back = placement.to_reference(got);
-            for i in 0..2 {
-                assert!((got[i] - want[i]).abs() < 1e-9, "{point:?}: {got:?}");
-                assert!((back[i] - point[i]).abs() < 1e-9, "{point:?}: {back:?}");
-            }
+            let near = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).hypot(a[1] - b[1]) < 1e-9;
+            assert!(near(got, want), "{point:?}: {got:?}");
+            assert!(near(back, point), "{point:?}: {back:?}");
         };
         let full = [0.0, 0.0, 1.0, 1.0];
         let half = [0.25, 0.25, 0.75, 0.75];
