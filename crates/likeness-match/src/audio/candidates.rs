@@ -1,8 +1,10 @@
 //! A window's triplets to hits: places in references that hold a triplet of the same shape.
 
 use super::config::AudioMatchConfig;
-use likeness_audio::AudioConfig;
-use likeness_audio::triplets::{Stored, Tolerance, Triplet, probes, triplets};
+use likeness_audio::triplets::{
+    LEAF_BITS, STEMS, Stored, Tolerance, Triplet, probes, stem, triplets,
+};
+use likeness_audio::{AudioConfig, Reach};
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, Surface, TICKS_PER_SECOND};
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
 use likeness_index::{Store, StoreError};
@@ -35,7 +37,7 @@ pub(super) struct Hit {
     pub(super) pitch: f32,
     /// Reference time at the window's centre.
     pub(super) offset: f32,
-    /// How rare the term is, natural log.
+    /// How rare the term is and how well the shapes fit, natural log.
     pub(super) weight: f32,
     term: u32,
 }
@@ -70,26 +72,14 @@ pub(super) fn look_up(
     store: &dyn Store,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Hit>, StoreError> {
-    let (triplets, probes) = enumerate(query, window, config);
-    let mut terms: Vec<u64> = probes.iter().map(|p| p.0).collect();
-    terms.dedup();
-    // Which probes ask for a term.
-    let mut starts: Vec<u32> = Vec::with_capacity(terms.len() + 1);
-    for (i, probe) in probes.iter().enumerate() {
-        if i == 0 || probes[i - 1].0 != probe.0 {
-            starts.push(i as u32);
-        }
-    }
-    starts.push(probes.len() as u32);
-
+    let probes = Probes::new(query, window, config);
+    let terms = probes.terms();
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(PostingSpace::AudioLandmark, &terms, &mut |term, posting| {
         counts[term] += 1;
-        let asking = &probes[starts[term] as usize..starts[term + 1] as usize];
         let stored = Stored::new(&posting);
-        for &(_, triplet) in asking {
-            let triplet = &triplets[triplet as usize];
+        for triplet in probes.asking(posting.term) {
             if let Some(hit) = meet(triplet, &stored, posting.reference, term, window, config) {
                 hits.push(hit);
             }
@@ -99,32 +89,101 @@ pub(super) fn look_up(
     Ok(hits)
 }
 
-/// The window's triplets, and (term, triplet) for every probe, in order of the term.
-fn enumerate(
-    query: &AudioFingerprint,
-    window: Window,
-    config: &AudioMatchConfig,
-) -> (Vec<Triplet>, Vec<(u64, u32)>) {
-    let reach = AudioConfig::default().query_reach;
-    let tolerance = Tolerance {
-        steps: config.interval_tolerance,
-        ticks: config.gap_tolerance,
-        speed: config.max_speed as f32,
-    };
-    let mut all: Vec<Triplet> = Vec::new();
-    let mut terms: Vec<(u64, u32)> = Vec::new();
-    for surface in Surface::ALL {
-        let peaks = within(query.peaks(surface), window);
-        triplets(peaks, &reach, &mut |triplet| {
-            let number = all.len() as u32;
-            probes(surface, &triplet, &tolerance, &mut |term| {
-                terms.push((term, number));
+/// A window's triplets by the terms that they ask for.
+struct Probes {
+    triplets: Vec<Triplet>,
+    /// For each stem and surface the first of its probes.
+    starts: Vec<u32>,
+    /// Numbers of triplets, and the leaves of the shortest and the longest length they ask for.
+    probes: Vec<(u32, [u8; 2])>,
+}
+
+/// Mask of the bits of a term below its stem.
+const LEAVES: u64 = (1 << LEAF_BITS) - 1;
+
+/// Number of a term's stem and surface together.
+fn shelf(term: u64) -> usize {
+    stem(term) << 1 | (term & 1) as usize
+}
+
+impl Probes {
+    fn new(query: &AudioFingerprint, window: Window, config: &AudioMatchConfig) -> Probes {
+        let reach = Reach {
+            targets: config.targets,
+            ..AudioConfig::default().query_reach
+        };
+        let tolerance = Tolerance {
+            steps: config.interval_tolerance,
+            ticks: config.gap_tolerance,
+            speed: config.max_speed as f32,
+        };
+        let mut all: Vec<Triplet> = Vec::new();
+        let mut asked: Vec<(u32, u32, [u8; 2])> = Vec::new();
+        for surface in Surface::ALL {
+            let peaks = within(query.peaks(surface), window);
+            triplets(peaks, &reach, &mut |triplet| {
+                let number = all.len() as u32;
+                probes(surface, &triplet, &tolerance, &mut |terms| {
+                    let leaves = [*terms.start(), *terms.end()].map(|t| (t & LEAVES) as u8);
+                    asked.push((shelf(*terms.start()) as u32, number, leaves));
+                });
+                all.push(triplet);
             });
-            all.push(triplet);
-        });
+        }
+        // Sorted by counting: there are more probes than shelves.
+        let mut starts = vec![0u32; 2 * STEMS + 1];
+        asked
+            .iter()
+            .for_each(|probe| starts[probe.0 as usize + 1] += 1);
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut next = starts.clone();
+        let mut sorted = vec![(0, [0; 2]); asked.len()];
+        for (shelf, number, leaves) in asked {
+            let at = &mut next[shelf as usize];
+            sorted[*at as usize] = (number, leaves);
+            *at += 1;
+        }
+        Probes {
+            triplets: all,
+            starts,
+            probes: sorted,
+        }
     }
-    terms.sort_unstable();
-    (all, terms)
+
+    fn on_shelf(&self, shelf: usize) -> &[(u32, [u8; 2])] {
+        &self.probes[self.starts[shelf] as usize..self.starts[shelf + 1] as usize]
+    }
+
+    /// All terms that are asked for, ascending.
+    fn terms(&self) -> Vec<u64> {
+        let mut terms = Vec::new();
+        for stem in 0..STEMS {
+            let mut leaves = 0u64;
+            for surface in 0..2 {
+                for (_, [first, last]) in self.on_shelf(stem << 1 | surface) {
+                    // Every second bit: the lowest of a leaf is the surface.
+                    let up_to = u64::MAX >> (63 - last);
+                    leaves |= up_to & (0x5555_5555_5555_5555 << first);
+                }
+            }
+            while leaves != 0 {
+                terms.push((stem as u64) << LEAF_BITS | u64::from(leaves.trailing_zeros()));
+                leaves &= leaves - 1;
+            }
+        }
+        terms
+    }
+
+    /// The triplets that ask for a term.
+    fn asking(&self, term: u64) -> impl Iterator<Item = &Triplet> {
+        let leaf = (term & LEAVES) as u8;
+        let probes = self.on_shelf(shelf(term)).iter();
+        probes
+            .filter(move |(_, [first, last])| (*first..=*last).contains(&leaf))
+            .map(|(number, _)| &self.triplets[*number as usize])
+    }
 }
 
 /// The peaks inside a window.
@@ -136,6 +195,10 @@ pub(super) fn within(peaks: &[Peak], window: Window) -> &[Peak] {
     let start = at(window.start);
     &peaks[start..at(window.end).max(start)]
 }
+
+/// Errors of a true hit, roughly: of an interval in steps, of a gap in ticks.
+const INTERVAL_ERROR: f32 = 2.5;
+const GAP_ERROR: f32 = 6.0;
 
 /// The transform that two triplets of nearly the same shape propose.
 fn meet(
@@ -151,40 +214,47 @@ fn meet(
         return None;
     }
     let length = f32::from(triplet.gaps[1]);
-    let ratio = f32::from(triplet.gaps[0]) / length;
-    if (ratio - stored.ratio).abs() * length > config.gap_tolerance {
+    let late = (f32::from(triplet.gaps[0]) - stored.ratio * length).abs();
+    let pitch = (f32::from(triplet.frequency) - stored.frequency) / STEPS_PER_SEMITONE as f32;
+    if late > config.gap_tolerance || pitch.abs() > config.max_pitch as f32 {
         return None;
     }
-    let speed = f64::from(stored.length) / f64::from(triplet.gaps[1]);
+    let speed = f64::from(stored.length / length);
     if speed > config.max_speed || speed * config.max_speed < 1.0 {
-        return None;
-    }
-    let pitch = (f64::from(triplet.frequency) - f64::from(stored.frequency)) / STEPS_PER_SEMITONE;
-    if pitch.abs() > config.max_pitch {
         return None;
     }
     let time = f64::from(triplet.time) / TICKS_PER_SECOND;
     let there = f64::from(stored.time) / TICKS_PER_SECOND;
+    let misfit = (apart(0) + apart(1)) / INTERVAL_ERROR + late / GAP_ERROR;
     Some(Hit {
         reference,
         time: time as f32,
         log_speed: speed.ln() as f32,
-        pitch: pitch as f32,
+        pitch,
         offset: (there + (window.centre() - time) * speed) as f32,
-        weight: 0.0,
+        weight: FIT * (1.0 - misfit / 2.0),
         term: term as u32,
     })
 }
 
-/// Weighs each hit by its term's rarity, and drops those of terms that occur everywhere.
+/// What an exact fit adds to a hit's weight; a poor one takes away.
+const FIT: f32 = 1.5;
+/// The least weight.
+const LEAST: f32 = 0.3;
+
+/// Weighs each hit by its term's rarity and its fit, and drops those of terms that occur
+/// everywhere.
 fn weigh(hits: &mut Vec<Hit>, counts: &[u32], config: &AudioMatchConfig) {
     let occurring = counts.iter().filter(|&&c| c > 0).count().max(1);
     let total: f64 = counts.iter().map(|&c| f64::from(c)).sum();
     let mean = total / occurring as f64;
     let cap = (mean * config.stop_ratio).max(config.stop_postings as f64);
+    let rarity: Vec<f32> = counts
+        .iter()
+        .map(|&count| (1.0 + cap / f64::from(count.max(1))).ln() as f32)
+        .collect();
     hits.retain_mut(|hit| {
-        let count = f64::from(counts[hit.term as usize]);
-        hit.weight = (1.0 + cap / count).ln() as f32;
-        count <= cap
+        hit.weight = (hit.weight + rarity[hit.term as usize]).max(LEAST);
+        f64::from(counts[hit.term as usize]) <= cap
     });
 }

@@ -23,6 +23,8 @@ pub struct AudioMatchConfig {
     pub max_speed: f64,
     /// Largest change of pitch, semitones, up or down.
     pub max_pitch: f64,
+    /// Targets of a query's anchor: of those within the extractor's reach the strongest.
+    pub targets: usize,
     /// Frequency steps (1/24 semitone) by which an interval may differ.
     pub interval_tolerance: f32,
     /// Ticks (2.9 ms) by which a gap may differ.
@@ -39,7 +41,9 @@ pub struct AudioMatchConfig {
     pub pitch_cell: f64,
     /// Size of a voting cell in seconds of the reference.
     pub offset_cell: f64,
-    /// Voting cells of one window that are verified, of each channel.
+    /// Voting cells of one window whose hits are brought into line.
+    pub max_cells: usize,
+    /// Of these, transforms that are verified, of each channel.
     pub max_hypotheses: usize,
     /// Fewer for chroma.
     pub max_chroma_hypotheses: usize,
@@ -73,15 +77,17 @@ impl Default for AudioMatchConfig {
             window: 16.0,
             max_speed: 1.45,
             max_pitch: 6.6,
-            interval_tolerance: 3.0,
-            gap_tolerance: 5.0,
+            targets: 5,
+            interval_tolerance: 5.0,
+            gap_tolerance: 15.0,
             stop_postings: 400,
             stop_ratio: 8.0,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,
             offset_cell: 0.5,
-            max_hypotheses: 48,
+            max_cells: 192,
+            max_hypotheses: 32,
             max_chroma_hypotheses: 24,
             max_per_reference: 4,
             peak_seconds: 0.025,

@@ -33,8 +33,10 @@ struct Cell {
     end: usize,
 }
 
-/// The cells with the most independent votes, best first.
+/// The transforms with the most independent votes, best first: hits gather in cells, and those of
+/// the fullest cells are brought into line.
 pub(super) fn vote(hits: &[Hit], window: Window, config: &AudioMatchConfig) -> Vec<Hypothesis> {
+    let hits = crowded(hits, config);
     let mut keyed: Vec<(u64, u32)> = hits
         .iter()
         .enumerate()
@@ -42,30 +44,160 @@ pub(super) fn vote(hits: &[Hit], window: Window, config: &AudioMatchConfig) -> V
         .collect();
     keyed.sort_unstable();
     let cells = cells(&keyed);
-    let mut scored: Vec<(f64, usize)> = Vec::new();
-    for (i, cell) in cells.iter().enumerate() {
-        // A lone hit finds no company in its own cell; a cell beside it will speak for it.
-        if cell.end - cell.start > 1 {
-            let votes = votes(&cells, cell.key, &keyed, hits, window, config);
-            scored.push((votes.iter().map(|&v| f64::from(v)).sum(), i));
-        }
-    }
+    let mut scored = score(&cells, &keyed, &hits, window, config);
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mut chosen: Vec<(u64, Hypothesis)> = Vec::new();
-    for (votes, i) in scored {
-        if chosen.len() >= config.max_hypotheses {
+    let mut chosen: Vec<u64> = Vec::new();
+    for (_, key) in scored {
+        if chosen.len() >= config.max_cells {
             break;
         }
-        let key = cells[i].key;
-        let same = chosen.iter().filter(|(k, _)| k >> 32 == key >> 32).count();
-        if same < config.max_per_reference && !chosen.iter().any(|(k, _)| adjacent(*k, key)) {
-            chosen.push((key, mean(&cells, key, &keyed, hits, votes)));
+        let same = chosen.iter().filter(|k| **k >> 32 == key >> 32).count();
+        if same < config.max_per_reference && !chosen.iter().any(|k| adjacent(*k, key)) {
+            chosen.push(key);
         }
     }
-    chosen
-        .into_iter()
-        .map(|(_, hypothesis)| hypothesis)
-        .collect()
+    let line = |key: u64| {
+        let near = neighbours(&cells, key).flat_map(|cell| &keyed[cell.start..cell.end]);
+        align(
+            near.map(|&(_, i)| hits[i as usize]).collect(),
+            window,
+            config,
+        )
+    };
+    let mut lines: Vec<Hypothesis> = chosen.into_iter().filter_map(line).collect();
+    lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
+    lines.truncate(config.max_hypotheses);
+    lines
+}
+
+/// The votes for each cell from it and its neighbours, and its key; cells without company are left
+/// out.
+fn score(
+    cells: &[Cell],
+    keyed: &[(u64, u32)],
+    hits: &[&Hit],
+    window: Window,
+    config: &AudioMatchConfig,
+) -> Vec<(f32, u64)> {
+    let mut scored = Vec::new();
+    // As keys ascend, so do the beginnings of their neighbours' lines.
+    let mut firsts = [0usize; 9];
+    for cell in cells {
+        let mut near: [&[(u64, u32)]; 9] = [&[]; 9];
+        for ((low, high), (first, near)) in lines(cell.key).zip(firsts.iter_mut().zip(&mut near)) {
+            while cells.get(*first).is_some_and(|c| c.key < low) {
+                *first += 1;
+            }
+            let line = &cells[*first..cells.len().min(*first + 3)];
+            let line = &line[..line.partition_point(|c| c.key <= high)];
+            if let [first, .., last] | [first @ last] = line {
+                *near = &keyed[first.start..last.end];
+            }
+        }
+        if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(COMPANY) {
+            let near = near.into_iter().flatten().map(|&(_, i)| hits[i as usize]);
+            scored.push((votes(near, window, config), cell.key));
+        }
+    }
+    scored
+}
+
+/// Sizes of the coarse cells that tell crowds from strays, in voting cells: pitch, speed, offset.
+const CROWD: [f64; 3] = [2.0, 5.0, 4.0];
+/// Hits that make a crowd.
+const COMPANY: u8 = 3;
+
+/// The hits that have company nearby, by a rough count in two grids, one shifted against the other
+/// by half a cell: most hits are strays, and sorting them costs more than all that follows.
+fn crowded<'a>(hits: &'a [Hit], config: &AudioMatchConfig) -> Vec<&'a Hit> {
+    let bits = (hits.len() * 8).max(256).next_power_of_two().ilog2();
+    let sizes = [config.pitch_cell, config.speed_cell, config.offset_cell];
+    let [pitch, speed, offset] = [0, 1, 2].map(|i| (1.0 / (sizes[i] * CROWD[i])) as f32);
+    // The bias keeps every coordinate that matters positive.
+    let place = |hit: &Hit, shift: f32| {
+        let cell = |value: f32| (value + shift + 64.0) as u64;
+        let turn = cell(hit.pitch * pitch) << 8 ^ cell(hit.log_speed * speed);
+        let cell = u64::from(hit.reference.0) << 36 ^ cell(hit.offset * offset) << 16 ^ turn;
+        // A product spreads what differs over the upper bits (Fibonacci hashing).
+        (cell.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as u32
+    };
+    let mut counts = [vec![0u8; 1 << bits], vec![0u8; 1 << bits]];
+    let places: Vec<[u32; 2]> = hits
+        .iter()
+        .map(|hit| [0.0, 0.5].map(|s| place(hit, s)))
+        .collect();
+    for places in &places {
+        for (counts, &place) in counts.iter_mut().zip(places) {
+            let count = &mut counts[place as usize];
+            *count = count.saturating_add(1);
+        }
+    }
+    let company = |places: &[u32; 2]| {
+        let mut counts = counts.iter().zip(places);
+        counts.any(|(counts, &place)| counts[place as usize] >= COMPANY)
+    };
+    let kept = hits
+        .iter()
+        .zip(&places)
+        .filter(|(_, places)| company(places));
+    kept.map(|(hit, _)| hit).collect()
+}
+
+/// Speeds that are tried around a cell's mean, and their distance, as logarithms.
+const SPEEDS: i32 = 5;
+const SPEED_STEP: f64 = 0.015;
+/// Seconds and semitones within which hits of one transform lie.
+const LINE_SECONDS: f64 = 0.25;
+const LINE_SEMITONES: f32 = 0.35;
+/// Hits of a cell that are looked at.
+const LINE_HITS: usize = 64;
+
+/// The line in time on which the most of some hits lie. One hit's speed is rough, and so is its
+/// offset, which is that speed extrapolated; many hits agree on one of each.
+fn align(mut hits: Vec<&Hit>, window: Window, config: &AudioMatchConfig) -> Option<Hypothesis> {
+    if hits.len() > LINE_HITS {
+        hits.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        hits.truncate(LINE_HITS);
+    }
+    let total: f64 = hits.iter().map(|h| f64::from(h.weight)).sum();
+    let weighted = hits.iter().map(|h| f64::from(h.weight * h.log_speed));
+    let middle = weighted.sum::<f64>() / total.max(f64::MIN_POSITIVE);
+    let mut best: Option<Hypothesis> = None;
+    let mut placed: Vec<(f64, &Hit)> = Vec::with_capacity(hits.len());
+    for trial in -SPEEDS..=SPEEDS {
+        let log_speed = middle + f64::from(trial) * SPEED_STEP;
+        placed.clear();
+        placed.extend(hits.iter().map(|h| {
+            let ahead = window.centre() - f64::from(h.time);
+            let turn = log_speed.exp() - f64::from(h.log_speed).exp();
+            (f64::from(h.offset) + ahead * turn, *h)
+        }));
+        placed.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (i, &(first, seed)) in placed.iter().enumerate() {
+            let members = placed[i..]
+                .iter()
+                .take_while(|(offset, _)| offset - first <= LINE_SECONDS)
+                .filter(|(_, hit)| (hit.pitch - seed.pitch).abs() <= LINE_SEMITONES);
+            let votes = f64::from(votes(members.clone().map(|(_, hit)| *hit), window, config));
+            if best.is_none_or(|b| votes > b.votes) {
+                let (mut weight, mut pitch, mut offset) = (0.0, 0.0, 0.0);
+                for (at, hit) in members {
+                    let w = f64::from(hit.weight);
+                    weight += w;
+                    pitch += w * f64::from(hit.pitch);
+                    offset += w * at;
+                }
+                best = Some(Hypothesis {
+                    reference: seed.reference,
+                    log_speed,
+                    pitch: pitch / weight,
+                    offset: offset / weight,
+                    votes,
+                });
+            }
+        }
+    }
+    best
 }
 
 fn key(hit: &Hit, config: &AudioMatchConfig) -> u64 {
@@ -114,45 +246,18 @@ fn adjacent(a: u64, b: u64) -> bool {
     lines(a).any(|(low, high)| (low..=high).contains(&b))
 }
 
-fn votes(
-    cells: &[Cell],
-    key: u64,
-    keyed: &[(u64, u32)],
-    hits: &[Hit],
+/// Sum of the best vote of every slot.
+fn votes<'a>(
+    hits: impl Iterator<Item = &'a Hit>,
     window: Window,
     config: &AudioMatchConfig,
-) -> [f32; SLOTS] {
+) -> f32 {
     let slot = ((window.end - window.start) / SLOTS as f64).max(config.slot);
     let mut best = [0.0f32; SLOTS];
-    for cell in neighbours(cells, key) {
-        for &(_, i) in &keyed[cell.start..cell.end] {
-            let hit = &hits[i as usize];
-            let at = ((f64::from(hit.time) - window.start) / slot).max(0.0) as usize;
-            let best = &mut best[at.min(SLOTS - 1)];
-            *best = best.max(hit.weight);
-        }
+    for hit in hits {
+        let at = ((f64::from(hit.time) - window.start) / slot).max(0.0) as usize;
+        let best = &mut best[at.min(SLOTS - 1)];
+        *best = best.max(hit.weight);
     }
-    best
-}
-
-fn mean(cells: &[Cell], key: u64, keyed: &[(u64, u32)], hits: &[Hit], votes: f64) -> Hypothesis {
-    let (mut sum, mut weight) = ([0.0; 3], 0.0);
-    for cell in neighbours(cells, key) {
-        for &(_, i) in &keyed[cell.start..cell.end] {
-            let hit = &hits[i as usize];
-            let w = f64::from(hit.weight);
-            weight += w;
-            sum[0] += w * f64::from(hit.log_speed);
-            sum[1] += w * f64::from(hit.pitch);
-            sum[2] += w * f64::from(hit.offset);
-        }
-    }
-    let [log_speed, pitch, offset] = sum.map(|s| s / weight.max(f64::MIN_POSITIVE));
-    Hypothesis {
-        reference: ReferenceId((key >> 32) as u32),
-        log_speed,
-        pitch,
-        offset,
-        votes,
-    }
+    best.iter().sum()
 }
