@@ -78,6 +78,21 @@ impl Thumbnails {
         self.pixels.drain(..count * self.width * self.height);
     }
 
+    /// The film of a part of the picture: first column and row, number of columns and rows, all of
+    /// which must exist.
+    pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Thumbnails {
+        let rows = self.pixels.chunks_exact(self.width).enumerate();
+        let rows = rows.filter(|(row, _)| (y..y + height).contains(&(row % self.height)));
+        Thumbnails {
+            width,
+            height,
+            pixels: rows
+                .flat_map(|(_, row)| &row[x..x + width])
+                .copied()
+                .collect(),
+        }
+    }
+
     /// No pictures yet, in the sparse form's size.
     pub fn sparse() -> Thumbnails {
         let (width, height) = Thumbnails::REFERENCE;

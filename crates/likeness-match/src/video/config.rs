@@ -91,17 +91,25 @@ impl Default for VideoMatchConfig {
 pub struct Evidence {
     /// Log-odds without any evidence.
     pub prior: f64,
-    /// Log-odds that a match proposed by motion alone must bring besides: few smooth shapes agree
-    /// by chance more easily than many corners.
-    pub smooth: f64,
-    /// Log-odds for each unit of `atanh(correlation of changes) * sqrt(moments)`.
-    pub film: f64,
-    /// Moments beyond which more of them are not more independent.
-    pub max_moments: f64,
+    /// Log-odds for each unit of sureness: `atanh(correlation of changes)` over the root mean square of
+    /// what the same pictures correlate out of step.
+    pub sureness: f64,
+    /// Sureness beyond which more says no more.
+    pub max_sureness: f64,
     /// Log-odds for each factor e of keypoints found again over those found by chance.
     pub keypoints: f64,
     /// Factors e of keypoints beyond which more say no more: a shared background has as many.
     pub max_keypoints: f64,
+    /// A match proposed by motion alone was chosen by how the films go in step, so that out of step is
+    /// no measure of chance. It must satisfy these besides: its log-odds without evidence...
+    pub smooth_prior: f64,
+    /// ...and those for each unit of `atanh(correlation of changes) * sqrt(moments)`...
+    pub smooth_film: f64,
+    /// ...of which more than so many moments are not more independent.
+    pub max_moments: f64,
+    /// Log-odds below the threshold from which a match by keypoints gets a second look, after its
+    /// transform was moved to where the films agree best.
+    pub doubt: f64,
     /// Correlation that a match needs whatever else speaks for it.
     pub min_correlation: f64,
     /// Moments that a match needs whatever else speaks for it.
@@ -111,12 +119,15 @@ pub struct Evidence {
 impl Default for Evidence {
     fn default() -> Self {
         Evidence {
-            prior: -8.5,
-            smooth: 4.0,
-            film: 2.5,
-            max_moments: 40.0,
+            prior: -15.0,
+            sureness: 1.5,
+            max_sureness: 40.0,
             keypoints: 1.5,
             max_keypoints: 2.5,
+            smooth_prior: -12.5,
+            smooth_film: 2.5,
+            max_moments: 40.0,
+            doubt: 10.0,
             min_correlation: 0.3,
             min_moments: 4.0,
         }

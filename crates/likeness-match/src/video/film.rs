@@ -48,6 +48,13 @@ impl Film {
     /// The thumbnails of a stretch of seconds through `warp`, without their mean over
     /// `half_width` seconds to either side.
     pub(super) fn new(thumbs: &Thumbnails, warp: &Warp, span: (f64, f64), half_width: f64) -> Film {
+        let mut film = Film::raw(thumbs, warp, span);
+        film.detrend(half_width);
+        film
+    }
+
+    /// The thumbnails of a stretch of seconds through `warp`.
+    pub(super) fn raw(thumbs: &Thumbnails, warp: &Warp, span: (f64, f64)) -> Film {
         let rate = thumbs.rate();
         let clamp = |t: f64| ((t * rate).max(0.0) as usize).min(thumbs.len());
         let (first, last) = (clamp(span.0), clamp(span.1 + 1.0 / rate));
@@ -59,14 +66,12 @@ impl Film {
                 *value = warp.read(tap, picture, thumbs.width);
             }
         }
-        let mut film = Film {
+        Film {
             rate,
             first,
             size: size.max(1),
             values,
-        };
-        film.detrend(half_width);
-        film
+        }
     }
 
     /// The film without each picture's own mean: blind to what changes the whole picture at once.

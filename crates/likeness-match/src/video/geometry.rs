@@ -43,6 +43,20 @@ impl Affine {
         Some(Affine { a, b, c, d, e, f })
     }
 
+    /// The map without turn and shear that does the same to `centre`.
+    pub(super) fn straight(&self, centre: [f64; 2]) -> Affine {
+        let (a, e) = (self.a.hypot(self.d), self.b.hypot(self.e));
+        let [x, y] = self.apply(centre);
+        Affine {
+            a,
+            b: 0.0,
+            c: x - a * centre[0],
+            d: 0.0,
+            e,
+            f: y - e * centre[1],
+        }
+    }
+
     /// Clockwise turn in degrees, as the picture is seen.
     pub(super) fn rotation_degrees(&self) -> f64 {
         (self.d - self.b).atan2(self.a + self.e).to_degrees()
@@ -70,15 +84,32 @@ impl Affine {
         Some(map)
     }
 
+    /// The map without turn that takes two points to two points, stretched as it may be.
+    fn upright(from: [[f64; 2]; 2], to: [[f64; 2]; 2]) -> Option<Affine> {
+        let scale = |axis: usize| {
+            let (r, q) = (from[1][axis] - from[0][axis], to[1][axis] - to[0][axis]);
+            (r.abs() > 0.1 && q.abs() > 0.04).then_some(q / r)
+        };
+        let (a, e) = (scale(0)?, scale(1)?);
+        Some(Affine {
+            a,
+            b: 0.0,
+            c: to[0][0] - a * from[0][0],
+            d: 0.0,
+            e,
+            f: to[0][1] - e * from[0][1],
+        })
+    }
+
     /// Whether the map is one that a disguise plausibly makes: no flip (that is asked elsewhere),
-    /// scales of 1/6 to 6, stretched by less than 2.
+    /// scales of 1/6 to 6, stretched by less than 2.5.
     fn plausible(&self) -> bool {
         let det = self.determinant();
         let (sx, sy) = (self.a.hypot(self.d), self.b.hypot(self.e));
         det > 0.0
             && (1.0 / 6.0..=6.0).contains(&sx)
             && (1.0 / 6.0..=6.0).contains(&sy)
-            && (0.5..=2.0).contains(&(sx / sy))
+            && (0.4..=2.5).contains(&(sx / sy))
             && det > 0.8 * sx * sy
     }
 }
@@ -114,9 +145,15 @@ pub(super) fn fit(pairs: &[Pair], seed: u64, reach: f64, config: &VideoMatchConf
         n => (0..SAMPLE).map(|_| pick(n)).collect(),
     };
     let mut best: Vec<(f64, Affine)> = Vec::new();
-    for _ in 0..config.ransac_rounds {
+    for round in 0..config.ransac_rounds {
         let [p, q] = [0, 1].map(|_| &pairs[sample[pick(sample.len())]]);
-        let Some(map) = Affine::through([p.reference, q.reference], [p.query, q.query]) else {
+        // Squeezed pictures are not similar to their originals; few are squeezed.
+        let through = if round % 4 == 3 {
+            Affine::upright
+        } else {
+            Affine::through
+        };
+        let Some(map) = through([p.reference, q.reference], [p.query, q.query]) else {
             continue;
         };
         if map.plausible() {
@@ -253,6 +290,24 @@ mod tests {
         };
         let [x, y] = map.inverse().unwrap().apply(map.apply([0.7, 0.4]));
         assert!((x - 0.7).abs() < 1e-12 && (y - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn straightening_takes_the_turn_away_and_keeps_the_middle() {
+        let (sin, cos) = 2f64.to_radians().sin_cos();
+        let map = Affine {
+            a: 0.5 * cos,
+            b: -0.6 * sin,
+            c: 0.2,
+            d: 0.5 * sin,
+            e: 0.6 * cos,
+            f: 0.1,
+        };
+        let straight = map.straight([0.8, 0.5]);
+        let ([x, y], [u, v]) = (map.apply([0.8, 0.5]), straight.apply([0.8, 0.5]));
+        assert!((x - u).abs() < 1e-12 && (y - v).abs() < 1e-12);
+        assert!((straight.a - 0.5).abs() < 1e-12 && (straight.e - 0.6).abs() < 1e-12);
+        assert_eq!(straight.rotation_degrees(), 0.0);
     }
 
     #[test]

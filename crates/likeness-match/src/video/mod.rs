@@ -2,6 +2,7 @@
 
 mod candidates;
 mod config;
+mod ends;
 mod exclusion;
 mod film;
 mod geometry;
@@ -137,23 +138,42 @@ fn verify(
     let Some(fit) = geometry::fit(&pairs, 0x9e37_79b9 + seed, reach, config) else {
         return Ok(None);
     };
-    let Some(new) = comparison.examine(&fit, config) else {
+    // Of keypoints alone, transforms are off by enough to make a good match a doubtful one.
+    let doubt = if hypothesis.coarse {
+        0.0
+    } else {
+        config.evidence.doubt
+    };
+    let Some(new) = comparison.examine(&fit, config.threshold - doubt, config) else {
         return Ok(None);
     };
-    if !hypothesis.coarse {
-        return Ok(exclusion::cut(new, excluded, config));
-    }
     let timing = (new.line, (new.segment.query_start, new.segment.query_end));
     let films = (query, &*reference);
-    let map = polish::polish(fit.map, hypothesis.look, timing, films, config);
-    let polished = comparison.examine(&Fit { map, ..fit }, config);
-    Ok(exclusion::cut(polished.unwrap_or(new), excluded, config))
+    let map = match hypothesis.coarse {
+        true => {
+            polish::polish(
+                fit.map,
+                hypothesis.look,
+                timing,
+                films,
+                polish::COARSE,
+                config,
+            )
+            .1
+        }
+        false => polish::straighten(fit.map, hypothesis.look, timing, films, config),
+    };
+    let polished = (map != fit.map)
+        .then(|| comparison.examine(&Fit { map, ..fit }, config.threshold, config))
+        .flatten();
+    let found = polished.or((new.evidence >= config.threshold).then_some(new));
+    Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
 }
 
 impl Comparison<'_> {
-    /// Finds the line of time that goes with a transform and weighs the evidence; `None` unless it
-    /// is for a copy.
-    fn examine(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
+    /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
+    /// below `threshold`.
+    fn examine(&self, fit: &Fit, threshold: f64, config: &VideoMatchConfig) -> Option<Verified> {
         let Comparison {
             query,
             reference,
@@ -191,6 +211,8 @@ impl Comparison<'_> {
         let refound = refind::refind(query, reference, placed, line, agreement.span, config);
         let evidence = evidence(&agreement, &refound, &fit.map, self.coarse, config);
         tracing::debug!(
+            query = query.duration,
+            coarse = self.coarse,
             reference = self.id.0,
             support = fit.support,
             ?agreement,
@@ -199,12 +221,23 @@ impl Comparison<'_> {
             ?look,
             "examined"
         );
-        if evidence < config.threshold {
+        if evidence < threshold {
             return None;
         }
-        let timing = (line, agreement.span);
-        let films = (&films.0, &films.1);
-        let picture = rectangles::measure(films, &warps, placed, timing, reference, query);
+        let span = ends::refine(&warps, (line, agreement.span), (query, reference), config);
+        let timing = (line, span);
+        let films = (
+            film(span),
+            film_of_reference((line.at(span.0), line.at(span.1))),
+        );
+        let picture = rectangles::measure(
+            (&films.0, &films.1),
+            &warps,
+            placed,
+            timing,
+            reference,
+            query,
+        );
         Some(Verified {
             reference: self.id,
             evidence,
@@ -232,18 +265,21 @@ fn evidence(
     config: &VideoMatchConfig,
 ) -> f64 {
     let weights = &config.evidence;
-    let smooth = if coarse { weights.smooth } else { 0.0 };
     if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
         return f64::NEG_INFINITY;
     }
-    let moments = agreement.moments.min(weights.max_moments);
-    let film = agreement.change.clamp(-0.99, 0.99).atanh() * moments.sqrt();
+    let film = agreement.change.clamp(-0.99, 0.99).atanh();
+    let sureness = (film / agreement.chance).min(weights.max_sureness);
     let keypoints = ((refound.found as f64 + 3.0) / (refound.chance + 3.0)).ln();
     // Hardly anyone turns a picture by much.
     let turn = (map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);
-    weights.prior + weights.film * film + weights.keypoints * keypoints.min(weights.max_keypoints)
-        - turn
-        - smooth
+    let besides = weights.keypoints * keypoints.min(weights.max_keypoints) - turn;
+    let evidence = weights.prior + weights.sureness * sureness + besides;
+    if !coarse {
+        return evidence;
+    }
+    let moments = agreement.moments.min(weights.max_moments);
+    evidence.min(weights.smooth_prior + weights.smooth_film * film * moments.sqrt() + besides)
 }
 
 fn score(evidence: f64) -> f64 {

@@ -16,9 +16,44 @@ use likeness_index::{Store, StoreError};
 use likeness_video::{MotionCurve, motion};
 use rayon::prelude::*;
 
-/// Where a reference moves like the query.
+/// Parts of a query that may be all that shows a reference: the whole, halves, quarters and the middle;
+/// first column and row and number of columns and rows, in eighths of the picture.
+const PARTS: [[usize; 4]; 8] = [
+    [0, 0, 8, 8],
+    [0, 0, 4, 8],
+    [4, 0, 4, 8],
+    [0, 0, 4, 4],
+    [4, 0, 4, 4],
+    [0, 4, 4, 4],
+    [4, 4, 4, 4],
+    [2, 2, 4, 4],
+];
+
+/// A part of the query's film.
+struct Part {
+    /// Left and top edge, width and height as shares of the picture.
+    place: [f64; 4],
+    film: Thumbnails,
+}
+
+impl Part {
+    fn new([x, y, columns, rows]: [usize; 4], thumbs: &Thumbnails) -> Part {
+        let (w, h) = (thumbs.width, thumbs.height);
+        let film = match (columns, rows) {
+            (8, 8) => thumbs.to_reference(),
+            _ => thumbs.part(x * w / 8, y * h / 8, columns * w / 8, rows * h / 8),
+        };
+        Part {
+            place: [x, y, columns, rows].map(|eighths| eighths as f64 / 8.0),
+            film,
+        }
+    }
+}
+
+/// Where a reference moves like a part of the query.
 #[derive(Debug, Clone, Copy)]
 struct Alike {
+    part: usize,
     reference: ReferenceId,
     sureness: f32,
     line: Line,
@@ -31,47 +66,56 @@ pub(super) fn hypotheses(
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hypothesis>, StoreError> {
-    let thumbs = query.thumbnails.to_reference();
-    let found: Vec<Vec<Hypothesis>> = alike(&thumbs, span, store, config)?
+    let parts = PARTS.map(|part| Part::new(part, &query.thumbnails));
+    let curves = curves(store)?;
+    let mut alike: Vec<Alike> = parts
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(part, Part { film, .. })| alike(part, film, span, &curves, config))
+        .collect();
+    alike.sort_by(|a, b| b.sureness.total_cmp(&a.sureness));
+    alike.truncate(config.motion_hypotheses);
+    let found: Vec<Vec<Hypothesis>> = alike
         .par_iter()
         .map(|alike| {
             tracing::debug!(?alike, "moves alike");
             let Some(reference) = store.video(alike.reference)? else {
                 return Ok(Vec::new());
             };
-            let films = Films::new(&thumbs, &reference.thumbnails, span, alike.line, config);
-            Ok(films.hypotheses(alike, query.aspect))
+            let part = &parts[alike.part];
+            let films = Films::new(&part.film, &reference.thumbnails, span, alike.line, config);
+            Ok(films.hypotheses(alike, part.place, query.aspect))
         })
         .collect::<Result<_, StoreError>>()?;
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The references that move most like the query.
+/// The references that move most like a part of the query.
 fn alike(
+    part: usize,
     thumbs: &Thumbnails,
     span: (f64, f64),
-    store: &dyn Store,
+    curves: &[(ReferenceId, Vec<f32>)],
     config: &VideoMatchConfig,
-) -> Result<Vec<Alike>, StoreError> {
+) -> Vec<Alike> {
     let rate = thumbs.rate();
     let curve = values(&MotionCurve::of(thumbs));
     let clamp = |t: f64| ((t.max(0.0) * rate) as usize).min(curve.len());
     let window = &curve[clamp(span.0)..clamp(span.1)];
     if (window.len() as f64) < config.min_seconds * rate {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let templates = templates(window, config);
     if templates.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let start = clamp(span.0) as f64 / rate;
-    let mut alike: Vec<Alike> = curves(store)?
-        .par_iter()
+    curves
+        .iter()
         .filter_map(|(reference, curve)| {
-            let curve = values(curve);
             let best = templates
                 .iter()
-                .filter_map(|template| template.best(&curve))
+                .filter_map(|template| template.best(curve))
                 .max_by(|a, b| a.sureness.total_cmp(&b.sureness))?;
             let speed = best.speed;
             let line = Line {
@@ -79,20 +123,18 @@ fn alike(
                 speed,
             };
             Some(Alike {
+                part,
                 reference: *reference,
                 sureness: best.sureness,
                 line,
             })
         })
         .filter(|alike| alike.sureness >= config.motion_sureness)
-        .collect();
-    alike.sort_by(|a, b| b.sureness.total_cmp(&a.sureness));
-    alike.truncate(config.motion_hypotheses);
-    Ok(alike)
+        .collect()
 }
 
 /// The stored curves of all references.
-fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, MotionCurve)>, StoreError> {
+fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, Vec<f32>)>, StoreError> {
     let mut curves: Vec<(ReferenceId, MotionCurve)> = Vec::new();
     store.postings(
         motion::SPACE,
@@ -106,7 +148,10 @@ fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, MotionCurve)>, StoreErr
             }
         },
     )?;
-    Ok(curves)
+    let curves = curves
+        .iter()
+        .map(|(reference, curve)| (*reference, values(curve)));
+    Ok(curves.collect())
 }
 
 fn values(curve: &MotionCurve) -> Vec<f32> {
@@ -199,8 +244,9 @@ impl Template {
 
 /// Two films on one clock, as each pixel's way through time.
 struct Films {
-    width: usize,
-    height: usize,
+    /// Columns and rows of the two films.
+    query_size: (usize, usize),
+    reference_size: (usize, usize),
     steps: usize,
     span: (f64, f64),
     /// `steps` values a pixel, of unit length; all zero where hardly anything changes.
@@ -229,8 +275,8 @@ impl Films {
         let own = numbers.iter().map(|&i| films.0.picture(i));
         let others = (0..numbers.len()).map(|k| along.picture(k));
         Films {
-            width: query.width,
-            height: query.height,
+            query_size: (query.width, query.height),
+            reference_size: (reference.width, reference.height),
             steps: numbers.len(),
             span,
             query: profiles(own, films.0.size),
@@ -239,8 +285,8 @@ impl Films {
     }
 
     /// As the reference is, mirrored, in negative, and both.
-    fn hypotheses(&self, alike: &Alike, aspect: f64) -> Vec<Hypothesis> {
-        let [plain, negative] = self.pairs(alike.line, aspect);
+    fn hypotheses(&self, alike: &Alike, place: [f64; 4], aspect: f64) -> Vec<Hypothesis> {
+        let [plain, negative] = self.pairs(alike.line, place, aspect);
         let looks = [(false, false), (true, false), (false, true), (true, true)];
         looks
             .into_iter()
@@ -260,15 +306,21 @@ impl Films {
             .collect()
     }
 
-    /// The part of the reference that goes most like each part of the query, and the part that goes
-    /// most against it.
-    fn pairs(&self, line: Line, aspect: f64) -> [Vec<Pair>; 2] {
+    /// The part of the reference that goes most like each part of the query's film, which lies at
+    /// `left`, `top`, and the part that goes most against it.
+    fn pairs(
+        &self,
+        line: Line,
+        [left, top, width, height]: [f64; 4],
+        aspect: f64,
+    ) -> [Vec<Pair>; 2] {
         let mut pairs = [Vec::new(), Vec::new()];
         if self.steps < 2 {
             return pairs;
         }
-        let mut row = vec![0f32; self.width * self.height];
-        for pixel in 0..row.len() {
+        let mut row = vec![0f32; self.reference_size.0 * self.reference_size.1];
+        let count = self.query_size.0 * self.query_size.1;
+        for pixel in 0..count {
             let own = &self.query[pixel * self.steps..][..self.steps];
             if own.iter().all(|&v| v == 0.0) {
                 continue;
@@ -278,10 +330,11 @@ impl Films {
             }
             for pairs in &mut pairs {
                 pairs.extend(self.best(&row).map(|place| {
-                    let part = pixel as f64 / row.len() as f64;
+                    let part = pixel as f64 / count as f64;
                     let time = self.span.0 + (self.span.1 - self.span.0) * part;
-                    let [x, y] = self.place(pixel, [0.0, 0.0]);
-                    Pair::new((time, line.at(time)), [x * aspect, y], place, pixel as u32)
+                    let [x, y] = middle(pixel, [0.0, 0.0], self.query_size);
+                    let own = [(left + x * width) * aspect, top + y * height];
+                    Pair::new((time, line.at(time)), own, place, pixel as u32)
                 }));
                 row.iter_mut().for_each(|value| *value = -*value);
             }
@@ -295,23 +348,24 @@ impl Films {
         if row[best] < ALIKE {
             return None;
         }
-        let (x, y) = (best % self.width, best / self.width);
+        let (width, height) = self.reference_size;
+        let (x, y) = (best % width, best / width);
         let off = |at: usize, length: usize, step: usize| match at > 0 && at + 1 < length {
             true => vertex(row[best - step], row[best], row[best + step]),
             false => 0.0,
         };
-        let off = [off(x, self.width, 1), off(y, self.height, self.width)];
-        Some(self.place(best, off))
+        let off = [off(x, width, 1), off(y, height, width)];
+        Some(middle(best, off, self.reference_size))
     }
+}
 
-    /// The middle of a pixel, moved by parts of one, 0..=1 in both directions.
-    fn place(&self, pixel: usize, [dx, dy]: [f64; 2]) -> [f64; 2] {
-        let (x, y) = (pixel % self.width, pixel / self.width);
-        [
-            (x as f64 + 0.5 + dx) / self.width as f64,
-            (y as f64 + 0.5 + dy) / self.height as f64,
-        ]
-    }
+/// The middle of a pixel of a picture of `size`, moved by parts of one, 0..=1 in both directions.
+fn middle(pixel: usize, [dx, dy]: [f64; 2], (width, height): (usize, usize)) -> [f64; 2] {
+    let (x, y) = (pixel % width, pixel / width);
+    [
+        (x as f64 + 0.5 + dx) / width as f64,
+        (y as f64 + 0.5 + dy) / height as f64,
+    ]
 }
 
 /// Where, within half a step, the parabola through three values at -1, 0, 1 has its vertex.

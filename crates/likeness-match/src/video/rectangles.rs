@@ -21,6 +21,15 @@ const QUIET: f64 = 6.0;
 /// Pixels of a neighbourhood (itself and the eight around it) that must show something else for a
 /// pixel to count as covered: what covers a picture is wider than one pixel.
 const COVERED_NEIGHBOURS: usize = 3;
+/// Parts of a picture by which its edge may lie beyond the query's and there is still no room for a
+/// border.
+const NO_ROOM: f64 = 0.03;
+/// Pixels on either side of an edge over which its place is measured.
+const EDGE_REACH: usize = 2;
+/// Share of the mean motion that a row must have to tell where an edge is.
+const EDGE_ENERGY: f64 = 0.2;
+/// Pixels, of the coarser film, within which a measured edge is the picture's own.
+const EDGE_ERROR: f64 = 0.6;
 /// Mean change of a query pixel from picture to picture above which its surroundings move.
 const MOVING: f64 = 2.0;
 
@@ -34,6 +43,13 @@ pub(super) struct Picture {
     pub context: PictureContext,
 }
 
+/// How much each pixel of the (possibly mirrored) reference's thumbnail moves, and how much of that
+/// the query does as well: products summed over time.
+struct Motion {
+    own: Vec<f64>,
+    common: Vec<f64>,
+}
+
 /// What is known of each pixel of the (possibly mirrored) reference's thumbnail: `Some(true)` it
 /// shows the reference, `Some(false)` something else, `None` nothing, because nothing changes there.
 fn evidence(
@@ -42,7 +58,7 @@ fn evidence(
     area: usize,
     line: Line,
     span: (f64, f64),
-) -> Vec<Option<bool>> {
+) -> (Vec<Option<bool>>, Motion) {
     let size = query.size;
     let (mut qq, mut rr, mut qr) = (vec![0f64; size], vec![0f64; size], vec![0f64; size]);
     let (numbers, reference) = reference.along(query, line);
@@ -61,11 +77,16 @@ fn evidence(
     let mean = rr.iter().sum::<f64>() / size as f64;
     let floor = (0.1 * mean).max(QUIET * steps as f64);
     let mut evidence = vec![Some(false); area];
+    let mut motion = Motion {
+        own: vec![0.0; area],
+        common: vec![0.0; area],
+    };
     for (p, &pixel) in pixels.iter().enumerate() {
         let quiet = rr[p] < floor;
         evidence[pixel] = (!quiet).then(|| qr[p] > FOREIGN * (qq[p] * rr[p]).sqrt());
+        (motion.own[pixel], motion.common[pixel]) = (rr[p], qr[p]);
     }
-    evidence
+    (evidence, motion)
 }
 
 /// Measures the picture of a match from the films (query, reference) through `warps`.
@@ -78,9 +99,18 @@ pub(super) fn measure(
     query: &VideoFingerprint,
 ) -> Picture {
     let thumbs = &reference.thumbnails;
-    let (evidence, standing) = shown(films, warps, (line, span), reference, query);
-    let cells = trim(&evidence, thumbs.width, thumbs.height);
-    let seen = sharpen(cells, thumbs, map, reference.aspect, query.aspect);
+    let (evidence, motion, standing) = shown(films, warps, (line, span), reference, query);
+    let limit = limit(map, reference.aspect, query.aspect);
+    let room = [limit.x0, limit.y0, 1.0 - limit.x1, 1.0 - limit.y1];
+    let (cells, seen) = if room.iter().any(|&room| room < -NO_ROOM) {
+        let cells = trim(&evidence, thumbs.width, thumbs.height);
+        let seen = motion.edges(cells, thumbs, map, (reference.aspect, query));
+        (cells, sharpen(seen, limit, thumbs))
+    } else {
+        // The copy fills the query: what hides an edge of it is no border but lies on top.
+        let seen = limit.intersection(&Rect::FULL);
+        (cells(seen, thumbs.width, thumbs.height), seen)
+    };
     let query_rect = image(seen, map, reference.aspect, query.aspect).intersection(&Rect::FULL);
     let covers = covers(&evidence, warps, &standing, thumbs.width);
     let covered = covered(
@@ -104,23 +134,23 @@ pub(super) fn measure(
     }
 }
 
-/// What is known of each pixel of the (possibly mirrored) reference, and on which of the warps'
-/// pixels something stands.
+/// What is known of each pixel of the (possibly mirrored) reference, how it moves, and on which of
+/// the warps' pixels something stands.
 fn shown(
     films: (&Film, &Film),
     warps: &Warps,
     (line, span): (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
-) -> (Vec<Option<bool>>, Vec<bool>) {
+) -> (Vec<Option<bool>>, Motion, Vec<bool>) {
     let area = reference.thumbnails.width * reference.thumbnails.height;
-    let mut evidence = evidence(films, &warps.pixels, area, line, span);
+    let (mut evidence, motion) = evidence(films, &warps.pixels, area, line, span);
     let standing = overlay::standing(warps, (line, span), query, reference);
     // Where nothing changes, what stands there tells.
     for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
         evidence[pixel].get_or_insert(false);
     }
-    (evidence, standing)
+    (evidence, motion, standing)
 }
 
 /// For each pixel of the (possibly mirrored) reference's thumbnail that the query has room for,
@@ -132,8 +162,19 @@ pub(super) fn cover(
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Vec<Option<bool>> {
-    let (evidence, standing) = shown(films, warps, timing, reference, query);
+    let (evidence, _, standing) = shown(films, warps, timing, reference, query);
     covers(&evidence, warps, &standing, reference.thumbnails.width)
+}
+
+/// The pixels that a rectangle touches, as bounds `[x0, y0, x1, y1]`.
+fn cells(rect: Rect, width: usize, height: usize) -> [usize; 4] {
+    let (w, h) = (width as f64, height as f64);
+    [
+        (rect.x0 * w) as usize,
+        (rect.y0 * h) as usize,
+        ((rect.x1 * w).ceil() as usize).min(width),
+        ((rect.y1 * h).ceil() as usize).min(height),
+    ]
 }
 
 /// Bounds `[x0, y0, x1, y1]` in pixels of the part whose edges show the reference.
@@ -177,23 +218,89 @@ fn trim(evidence: &[Option<bool>], width: usize, height: usize) -> [usize; 4] {
     }
 }
 
-/// Pixel bounds as fractions; an edge that the query's own edge cuts is placed exactly there.
-fn sharpen(
-    cells: [usize; 4],
-    thumbs: &Thumbnails,
-    map: &Affine,
-    aspect: f64,
-    query_aspect: f64,
-) -> Rect {
-    let (w, h) = (thumbs.width as f64, thumbs.height as f64);
-    let rect = Rect::new(
-        cells[0] as f64 / w,
-        cells[1] as f64 / h,
-        cells[2] as f64 / w,
-        cells[3] as f64 / h,
-    );
+impl Motion {
+    /// Where the edges lie that `cells` bound to whole pixels, as fractions: a row of pixels through
+    /// which an edge runs moves with the reference by the part of it that is inside.
+    fn edges(
+        &self,
+        cells: [usize; 4],
+        thumbs: &Thumbnails,
+        map: &Affine,
+        (aspect, query): (f64, &VideoFingerprint),
+    ) -> Rect {
+        let (w, h) = (thumbs.width, thumbs.height);
+        let [x0, y0, x1, y1] = cells;
+        let inside: Vec<usize> = (y0..y1)
+            .flat_map(|y| (x0..x1).map(move |x| y * w + x))
+            .collect();
+        let column = |x: usize| -> Vec<usize> { (y0..y1).map(|y| y * w + x).collect() };
+        let row = |y: usize| -> Vec<usize> { (x0..x1).map(|x| y * w + x).collect() };
+        let whole = self.gain(&inside);
+        let part = |pixels: &[usize], inside: bool| {
+            let (gain, energy) = self.gain(pixels);
+            match energy > EDGE_ENERGY * whole.1 && whole.0 > 0.0 {
+                true => (gain / whole.0).clamp(0.0, 1.0),
+                false => f64::from(u8::from(inside)),
+            }
+        };
+        let low = |edge: usize, end: usize, line: &dyn Fn(usize) -> Vec<usize>| {
+            let inner = (edge + EDGE_REACH).min(end);
+            let outer = edge.saturating_sub(EDGE_REACH)..inner;
+            // Of a row that tells nothing, what lies around it may have shone into the outermost.
+            let own = |i: usize| i >= edge || edge <= 1;
+            inner as f64 - outer.map(|i| part(&line(i), own(i))).sum::<f64>()
+        };
+        let high =
+            |edge: usize, start: usize, length: usize, line: &dyn Fn(usize) -> Vec<usize>| {
+                let inner = edge.saturating_sub(EDGE_REACH).max(start);
+                let outer = inner..(edge + EDGE_REACH).min(length);
+                let own = |i: usize| i < edge || edge + 1 >= length;
+                inner as f64 + outer.map(|i| part(&line(i), own(i))).sum::<f64>()
+            };
+        let (sx, sy) = (
+            map.a.hypot(map.d) * aspect / query.aspect,
+            map.b.hypot(map.e),
+        );
+        let (qw, qh) = (
+            query.thumbnails.width as f64,
+            query.thumbnails.height as f64,
+        );
+        let own = |edge: f64, length: usize, pixel: f64| {
+            let error = EDGE_ERROR * pixel.max(1.0 / length as f64);
+            let edge = edge / length as f64;
+            match edge {
+                edge if edge < error => 0.0,
+                edge if edge > 1.0 - error => 1.0,
+                edge => edge,
+            }
+        };
+        let (px, py) = (1.0 / (qw * sx.max(1e-3)), 1.0 / (qh * sy.max(1e-3)));
+        Rect::new(
+            own(low(x0, x1, &column), w, px),
+            own(low(y0, y1, &row), h, py),
+            own(high(x1, x0, w, &column), w, px),
+            own(high(y1, y0, h, &row), h, py),
+        )
+    }
+
+    /// How much of the reference's motion the query does at some pixels, and the mean of the former.
+    fn gain(&self, pixels: &[usize]) -> (f64, f64) {
+        let sum = |values: &[f64]| pixels.iter().map(|&p| values[p]).sum::<f64>();
+        let own = sum(&self.own);
+        let gain = if own > 0.0 {
+            sum(&self.common) / own
+        } else {
+            0.0
+        };
+        (gain, own / pixels.len().max(1) as f64)
+    }
+}
+
+/// The query's own picture as the reference's fractions; beyond 0..=1 where there is room around the
+/// copy.
+fn limit(map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
     let Some(back) = map.inverse() else {
-        return rect;
+        return Rect::FULL;
     };
     let corners = [
         [0.0, 0.0],
@@ -202,7 +309,12 @@ fn sharpen(
         [query_aspect, 1.0],
     ]
     .map(|p| back.apply(p));
-    let limit = bounds(corners.map(|[x, y]| [x / aspect, y]));
+    bounds(corners.map(|[x, y]| [x / aspect, y]))
+}
+
+/// An edge that the query's own edge cuts is placed exactly there.
+fn sharpen(rect: Rect, limit: Rect, thumbs: &Thumbnails) -> Rect {
+    let (w, h) = (thumbs.width as f64, thumbs.height as f64);
     let snap = |edge: f64, limit: f64, step: f64| {
         if limit > 0.0 && limit < 1.0 && (edge - limit).abs() < 1.5 * step {
             limit
@@ -314,5 +426,51 @@ fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundin
         Surroundings::Moving
     } else {
         Surroundings::Static
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use likeness_core::Density;
+    use likeness_core::video::Thumbnails;
+
+    #[test]
+    fn edges_are_found_between_pixels() {
+        let thumbs = Thumbnails::sparse();
+        let (w, h) = (thumbs.width, thumbs.height);
+        let query = VideoFingerprint {
+            duration: 10.0,
+            aspect: 16.0 / 9.0,
+            density: Density::Query,
+            keyframes: Vec::new(),
+            thumbnails: Thumbnails::new(),
+        };
+        let half = Affine {
+            a: 0.5,
+            b: 0.0,
+            c: 0.2,
+            d: 0.0,
+            e: 0.5,
+            f: 0.2,
+        };
+        let check = |want: [f64; 4], cells: [usize; 4]| {
+            let part = |i: usize, n: usize, low: f64, high: f64| {
+                let (from, to) = (i as f64, i as f64 + 1.0);
+                (to.min(high * n as f64) - from.max(low * n as f64)).clamp(0.0, 1.0)
+            };
+            let common = (0..w * h)
+                .map(|p| part(p % w, w, want[0], want[2]) * part(p / w, h, want[1], want[3]) * 9.0)
+                .collect();
+            let motion = Motion {
+                own: vec![10.0; w * h],
+                common,
+            };
+            let found = motion.edges(cells, &thumbs, &half, (query.aspect, &query));
+            assert!(found.iou(&want.into()) > 0.985, "{want:?}: {found:?}");
+        };
+        check([0.0, 0.0, 1.0, 1.0], [0, 0, w, h]);
+        check([0.1, 0.0, 1.0, 0.9], [3, 0, w, 16]);
+        check([0.1, 0.1, 0.95, 0.8], [4, 2, 30, 15]);
     }
 }
