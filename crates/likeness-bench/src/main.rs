@@ -14,6 +14,7 @@ mod material;
 mod own;
 mod report;
 mod run;
+mod scale;
 mod score;
 mod stats;
 mod suite;
@@ -82,6 +83,14 @@ enum Command {
     Gate {
         #[command(flatten)]
         setting: Setting,
+    },
+    /// Looks for the copies of the suite `scale` in libraries of growing size, made of real and
+    /// simulated works.
+    Scale {
+        #[command(flatten)]
+        setting: Setting,
+        #[command(flatten)]
+        options: scale::Options,
     },
     /// Scores a report (JSON Lines in the project's format, anybody's) against a truth.
     Score {
@@ -241,15 +250,33 @@ impl Setting {
         Ok(())
     }
 
+    /// Libraries of growing size.
+    fn scale(&self, options: &scale::Options) -> Result<String> {
+        let (suite, works, folder) = self.prepare()?;
+        let cast = self.cast(&works, &suite)?;
+        let scene = scale::Scene {
+            cast: &cast,
+            donors: &scale::donors(&works, self.split.unwrap_or(Split::Test), &self.corpus),
+            queries: &self.queries(&suite, &cast, &folder)?,
+            media: &self.corpus,
+            folder: &folder,
+        };
+        scale::scale(&scene, options)
+    }
+
+    /// A suite's queries, made first when they are not there.
+    fn queries(&self, suite: &Suite, cast: &Cast<'_>, folder: &Path) -> Result<Vec<truth::Query>> {
+        if Made::of(suite, cast).describes(folder) {
+            return truth::load(&folder.join("truth.jsonl"));
+        }
+        Made::clear(folder)?;
+        make::make(suite, cast, &self.corpus, folder)
+    }
+
     fn run(&self, reuse: bool, only: &[String]) -> Result<Results> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
-        let mut queries = if Made::of(&suite, &cast).describes(&folder) {
-            truth::load(&folder.join("truth.jsonl"))?
-        } else {
-            Made::clear(&folder)?;
-            make::make(&suite, &cast, &self.corpus, &folder)?
-        };
+        let mut queries = self.queries(&suite, &cast, &folder)?;
         let wanted = |row: &str| only.is_empty() || only.iter().any(|part| row.contains(part));
         queries.retain(|query| wanted(&query.row));
         let options = run::Options {
@@ -281,8 +308,10 @@ impl Setting {
 
 fn main() -> Result<()> {
     let cli = Cli::parse();
-    if let Command::Make(setting) | Command::Run { setting, .. } | Command::Gate { setting } =
-        &cli.command
+    if let Command::Make(setting)
+    | Command::Run { setting, .. }
+    | Command::Gate { setting }
+    | Command::Scale { setting, .. } = &cli.command
     {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.jobs);
         pool.build_global()?;
@@ -320,6 +349,15 @@ fn main() -> Result<()> {
             // Named here and not by the flag's default, which is another suite.
             setting.suite = "gate".to_owned();
             setting.gate()?;
+        }
+        Command::Scale {
+            mut setting,
+            options,
+        } => {
+            setting.suite = "scale".to_owned();
+            // Simulated works are made of the other split's.
+            setting.split = setting.split.or(Some(Split::Test));
+            print!("{}", setting.scale(&options)?);
         }
         Command::Score {
             truth,

@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Suites that come with the harness.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("main", include_str!("../../../datasets/suites/main.toml")),
     ("gate", include_str!("../../../datasets/suites/gate.toml")),
     ("audio", include_str!("../../../datasets/suites/audio.toml")),
     ("video", include_str!("../../../datasets/suites/video.toml")),
     ("both", include_str!("../../../datasets/suites/both.toml")),
     ("full", include_str!("../../../datasets/suites/full.toml")),
+    ("scale", include_str!("../../../datasets/suites/scale.toml")),
 ];
 
 /// A benchmark: rows of disguises and the works to try them on.

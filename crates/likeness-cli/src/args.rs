@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use likeness::Shard;
 use std::path::PathBuf;
 
 const EXIT_STATUS: &str = "\
@@ -52,7 +53,11 @@ pub(crate) enum Command {
     Match(Match),
     /// Find what one file shows of another, without a library.
     Compare(Compare),
-    /// Write a portable fingerprint, to be used wherever media files are.
+    /// Write portable fingerprints, to be used wherever media files are.
+    ///
+    /// One file's with -o. Many files' with --out, each under its file's identifier, so that `add`
+    /// takes the directory in place of the media: whole or not at all, and those that are there
+    /// already are kept. --shard and --stdin spread the work over machines.
     Fingerprint(Fingerprint),
     /// List the library's references.
     List(List),
@@ -74,6 +79,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Give the space of removed references back.
     Compact(Compact),
+    /// Copy the references of other libraries into the library.
+    ///
+    /// Each library is copied whole or not at all. Content that is there already is left as it is.
+    /// A name that stands for other content is an error, and that reference stays out, unless
+    /// --replace is given.
+    Merge(Merge),
     /// Serve matching and references over gRPC, until SIGTERM.
     ///
     /// $LIKENESS_LOG sets the level of its log; the other options for that do not apply.
@@ -197,6 +208,9 @@ pub(crate) struct Add {
     /// Add what could be read of files that break off or are damaged.
     #[arg(long)]
     pub(crate) allow_truncated: bool,
+    /// Only part I (from 0) of N: which part a file is in follows from its identifier alone.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
 }
 
 #[derive(Debug, Args)]
@@ -237,13 +251,40 @@ pub(crate) struct Compare {
     pub(crate) analysis: Analysis,
 }
 
+/// How what was fingerprinted is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Told {
+    /// A line for each file that was written.
+    Text,
+    /// One JSON object a line for each file, errors too; with the fingerprint itself in base64
+    /// where there is no --out.
+    Jsonl,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Fingerprint {
-    /// The media file.
-    pub(crate) file: PathBuf,
-    /// The fingerprint file to write.
-    #[arg(short, long, value_name = "OUT")]
-    pub(crate) output: PathBuf,
+    /// Media files and directories of them.
+    #[arg(required_unless_present = "stdin", value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Take paths from standard input, one a line, as they come. A bad file is a record like all
+    /// others: the exit status tells only of what stopped the whole.
+    #[arg(long, conflicts_with = "paths")]
+    pub(crate) stdin: bool,
+    /// The fingerprint file to write, of the one media file.
+    #[arg(short, long, value_name = "OUT", conflicts_with_all = ["out", "stdin", "shard"])]
+    pub(crate) output: Option<PathBuf>,
+    /// The directory to write fingerprint files into.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only part I (from 0) of N: which part a file is in follows from its identifier alone.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// How to tell what was done.
+    #[arg(short, long, value_enum, default_value_t = Told::Text, conflicts_with = "output")]
+    pub(crate) format: Told,
+    /// Take what could be read of files that break off or are damaged.
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) allow_truncated: bool,
     #[command(flatten)]
     pub(crate) analysis: Analysis,
 }
@@ -332,6 +373,18 @@ pub(crate) struct Verify {
 pub(crate) struct Compact {
     #[command(flatten)]
     pub(crate) library: LibraryPath,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The other libraries' directories.
+    #[arg(required = true, value_name = "LIBRARY")]
+    pub(crate) others: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) library: LibraryPath,
+    /// Where a name stands for other content, take the other library's.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 #[cfg(test)]

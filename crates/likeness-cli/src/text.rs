@@ -40,6 +40,11 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} TB")
 }
 
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What was done to the reference, in words; "none" for a plain copy.
 pub(crate) fn disguise(distortions: &[Distortion]) -> String {
     if distortions.is_empty() {

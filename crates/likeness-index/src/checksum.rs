@@ -4,7 +4,7 @@
 //! the data. The [`Seal`], kept in the manifest, holds the tail's own checksum. So a reader can
 //! touch a few chunks of a large file and still trust what it reads.
 
-use crate::durable::{create, damaged, io_error};
+use crate::durable::{NewFile, damaged, io_error};
 use crate::store::StoreError;
 use likeness_core::wire::{Reader, WireError, Writer};
 use memmap2::Mmap;
@@ -62,7 +62,7 @@ impl Span {
 /// Writes a checked file from front to back.
 pub(crate) struct CheckedWriter {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<NewFile>,
     position: u64,
     hasher: blake3::Hasher,
     checksums: Vec<[u8; HASH]>,
@@ -72,7 +72,7 @@ impl CheckedWriter {
     pub(crate) fn create(path: &Path) -> Result<CheckedWriter, StoreError> {
         Ok(CheckedWriter {
             path: path.to_owned(),
-            file: BufWriter::with_capacity(CHUNK, create(path)?),
+            file: BufWriter::with_capacity(CHUNK, NewFile::create(path)?),
             position: 0,
             hasher: blake3::Hasher::new(),
             checksums: Vec::new(),
@@ -125,7 +125,7 @@ impl CheckedWriter {
         self.file
             .write_all(&tail)
             .and_then(|()| self.file.flush())
-            .and_then(|()| self.file.get_ref().sync_all())
+            .and_then(|()| self.file.get_ref().sync())
             .map_err(|e| io_error(&self.path, e))?;
         Ok(Seal {
             data: self.position,

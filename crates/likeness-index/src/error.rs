@@ -1,5 +1,6 @@
 //! Why a library could not be opened or changed.
 
+use crate::lock::Holder;
 use crate::store::StoreError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -52,12 +53,12 @@ pub enum LibraryError {
         media: &'static str,
     },
     /// Another writer holds the library.
-    #[error("{}: {} is writing to this library; try again when it is done", path.display(), holder_name(*holder))]
+    #[error("{}: {} is writing to this library; try again when it is done", path.display(), holder_name(holder.as_ref()))]
     Locked {
         /// The library.
         path: PathBuf,
-        /// Process that holds the lock, where it is known.
-        holder: Option<u32>,
+        /// Who holds the lock, where it is known.
+        holder: Option<Holder>,
     },
     /// No more references can be numbered.
     #[error("{}: the library is full", path.display())]
@@ -76,9 +77,9 @@ pub enum LibraryError {
     Store(#[from] StoreError),
 }
 
-fn holder_name(holder: Option<u32>) -> String {
+fn holder_name(holder: Option<&Holder>) -> String {
     match holder {
-        Some(pid) => format!("process {pid}"),
+        Some(holder) => holder.to_string(),
         None => "another process".to_owned(),
     }
 }

@@ -15,8 +15,12 @@
 
 mod catalogue;
 mod checksum;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 mod durable;
 mod error;
+#[cfg(test)]
+mod faults;
 mod lock;
 mod manifest;
 mod memory;
@@ -29,9 +33,18 @@ mod writer;
 
 pub use catalogue::Entry;
 pub use error::LibraryError;
+pub use lock::Holder;
 pub use manifest::{Extractors, FORMAT_VERSION};
 pub use memory::MemoryStore;
 pub use run::SPACES;
 pub use snapshot::{FileCheck, Snapshot, verify};
 pub use store::{Store, StoreError};
 pub use writer::{IndexWriter, NewReference};
+
+/// Made-up references, which the tests in `tests` use as well.
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+/// The name by which those know this crate.
+#[cfg(test)]
+extern crate self as likeness_index;

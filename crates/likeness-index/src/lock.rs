@@ -4,14 +4,98 @@
 use crate::durable::io_error;
 use crate::error::LibraryError;
 use fs4::{FileExt, TryLockError};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Most bytes of a lock file that are read.
+const MOST: u64 = 4096;
 
 /// Held by the one writer of a library.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     _file: File,
+}
+
+/// Who holds a library's lock, as far as the lock tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The process's number, on its machine.
+    pub process: u32,
+    /// The machine's name.
+    pub machine: Option<String>,
+    /// The program's name.
+    pub program: Option<String>,
+    /// When it took the lock, seconds since 1970 (UTC).
+    pub since: Option<u64>,
+}
+
+impl Holder {
+    /// This process, now.
+    fn own() -> Holder {
+        let machine = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let program = std::env::current_exe().ok();
+        let program = program.as_deref().and_then(Path::file_name);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Holder {
+            process: std::process::id(),
+            machine: machine.map(|name| name.trim().to_owned()),
+            program: program.map(|name| name.to_string_lossy().into_owned()),
+            since: now.ok().map(|now| now.as_secs()),
+        }
+    }
+
+    /// The lock file's lines: the process, the time, the machine and the program. Older programs
+    /// wrote the first alone.
+    fn encode(&self) -> String {
+        let (machine, program) = (self.machine.as_deref(), self.program.as_deref());
+        format!(
+            "{}\n{}\n{}\n{}\n",
+            self.process,
+            self.since
+                .map_or_else(String::new, |since| since.to_string()),
+            machine.unwrap_or_default(),
+            program.unwrap_or_default()
+        )
+    }
+
+    pub(crate) fn decode(text: &str) -> Option<Holder> {
+        let mut lines = text.lines().map(str::trim);
+        let process = lines.next()?.parse().ok()?;
+        let mut next = || lines.next().filter(|line| !line.is_empty());
+        Some(Holder {
+            process,
+            since: next().and_then(|line| line.parse().ok()),
+            machine: next().map(str::to_owned),
+            program: next().map(str::to_owned),
+        })
+    }
+
+    fn read(path: &Path) -> Option<Holder> {
+        let mut text = Vec::new();
+        let mut file = File::open(path).ok()?.take(MOST);
+        file.read_to_end(&mut text).ok()?;
+        Holder::decode(&String::from_utf8_lossy(&text))
+    }
+}
+
+/// "likeness (process 12 on studio, for 40 s)".
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.program.as_deref().unwrap_or("another program");
+        write!(f, "{program} (process {}", self.process)?;
+        if let Some(machine) = &self.machine {
+            write!(f, " on {machine}")?;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        let held = now.zip(self.since);
+        if let Some(held) = held.and_then(|(now, since)| now.as_secs().checked_sub(since)) {
+            write!(f, ", for {held} s")?;
+        }
+        write!(f, ")")
+    }
 }
 
 impl WriterLock {
@@ -30,21 +114,18 @@ impl WriterLock {
             Err(TryLockError::WouldBlock) => {
                 return Err(LibraryError::Locked {
                     path: library.to_owned(),
-                    holder: holder(&path),
+                    holder: Holder::read(&path),
                 });
             }
             Err(TryLockError::Error(e)) => return Err(io_error(&path, e).into()),
         }
-        file.set_len(0)
+        // This is for others' messages only: the lock holds without it, on a full disk too.
+        let _ = file
+            .set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| write!(file, "{}", std::process::id()))
-            .map_err(|e| io_error(&path, e))?;
+            .and_then(|()| file.write_all(Holder::own().encode().as_bytes()));
         Ok(WriterLock { _file: file })
     }
-}
-
-fn holder(path: &Path) -> Option<u32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -56,12 +137,33 @@ mod tests {
         let library = tempfile::tempdir().unwrap();
         let first = WriterLock::take(library.path()).unwrap();
         match WriterLock::take(library.path()) {
-            Err(LibraryError::Locked { holder, .. }) => {
-                assert_eq!(holder, Some(std::process::id()));
+            Err(error @ LibraryError::Locked { .. }) => {
+                let told = error.to_string();
+                let own = Holder::own();
+                assert!(told.contains(&own.process.to_string()), "{told}");
+                assert!(told.contains(&own.program.unwrap()), "{told}");
+                assert!(told.contains(&own.machine.unwrap()), "{told}");
             }
             other => panic!("{other:?}"),
         }
         drop(first);
         WriterLock::take(library.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_lock_file_says_is_read_as_far_as_it_goes() {
+        let own = Holder::own();
+        assert_eq!(Holder::decode(&own.encode()), Some(own));
+        let bare = |process| Holder {
+            process,
+            machine: None,
+            program: None,
+            since: None,
+        };
+        assert_eq!(Holder::decode("17"), Some(bare(17)));
+        assert_eq!(Holder::decode("17\nsoon\n\n\n"), Some(bare(17)));
+        for odd in ["", "me", "-1", "99999999999"] {
+            assert_eq!(Holder::decode(odd), None);
+        }
     }
 }

@@ -162,7 +162,7 @@ impl Manifest {
         self.tombstones.binary_search(&reference).is_ok()
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.bytes(&MAGIC);
         w.u32(match self.exclusions.is_empty() {
@@ -197,7 +197,7 @@ impl Manifest {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Result<Manifest, WireError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Manifest, WireError> {
         let mut r = Reader::new(bytes);
         if r.bytes(MAGIC.len())? != MAGIC {
             return Err(WireError::OutOfRange("the mark at its start"));

@@ -71,6 +71,20 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn posting_estimates(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+    ) -> Result<Vec<u32>, StoreError> {
+        let all = &self.postings[space_index(space)];
+        let below = |term: u64| all.partition_point(|posting| posting.term < term);
+        let count = |&term: &u64| {
+            let end = term.checked_add(1).map_or(all.len(), below);
+            (end - below(term)) as u32
+        };
+        Ok(terms.iter().map(count).collect())
+    }
+
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
         let streams = self.references.get(reference.0 as usize);
         Ok(streams.and_then(|s| s.audio.clone()))

@@ -1,12 +1,12 @@
 //! Merging runs: fewer files to look into, and dead references leave.
 
-use crate::catalogue::Entry;
-use crate::checksum::Span;
-use crate::manifest::{Manifest, RunInfo, run_path};
+use crate::checksum::{Seal, Span};
+use crate::durable;
+use crate::manifest::{RunInfo, run_path};
 use crate::postings::PostingCursor;
 use crate::run::{Run, RunWriter};
 use crate::store::StoreError;
-use likeness_core::{Posting, PostingSpace, StreamState};
+use likeness_core::{Posting, PostingSpace, ReferenceId, StreamState};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -37,26 +37,47 @@ fn tier(bytes: u64) -> u32 {
         .map_or(0, |t| t + 1)
 }
 
-/// Writes the live references of neighbouring runs into run `number`; `None` if there are none.
+/// Writes references of runs, which are in order of reference, into run `number`; `None` if there
+/// are none. `renumber` says which stay and under which numbers, in the same order.
 /// Memory: the catalogue, and a block per run and space.
 pub(crate) fn merge(
     library: &Path,
-    manifest: &Manifest,
     runs: &[Run],
     number: u64,
+    renumber: &dyn Fn(ReferenceId) -> Option<ReferenceId>,
 ) -> Result<Option<RunInfo>, StoreError> {
-    let live = |entry: &&Entry| !manifest.is_dead(entry.id.0);
-    if !runs
-        .iter()
-        .any(|run| run.entries().iter().any(|e| live(&e)))
-    {
+    let kept = |run: &Run| run.entries().iter().any(|e| renumber(e.id).is_some());
+    if !runs.iter().any(kept) {
         return Ok(None);
     }
-    let mut writer = RunWriter::create(&run_path(library, number))?;
+    let path = run_path(library, number);
+    let written = write(&path, runs, renumber);
+    if written.is_err() {
+        // Half a run takes space for nothing; where even this fails, the next writer does it.
+        let _ = durable::remove(&path);
+    }
+    let (references, seal) = written?;
+    Ok(Some(RunInfo {
+        number,
+        references,
+        seal,
+    }))
+}
+
+fn write(
+    path: &Path,
+    runs: &[Run],
+    renumber: &dyn Fn(ReferenceId) -> Option<ReferenceId>,
+) -> Result<(u64, Seal), StoreError> {
+    let mut writer = RunWriter::create(path)?;
     let mut entries = Vec::new();
     for run in runs {
-        for entry in run.entries().iter().filter(live) {
+        for entry in run.entries() {
+            let Some(id) = renumber(entry.id) else {
+                continue;
+            };
             let mut entry = entry.clone();
+            entry.id = id;
             entry.audio = copy(run, entry.audio, &mut writer)?;
             entry.video = copy(run, entry.video, &mut writer)?;
             entries.push(entry);
@@ -68,17 +89,16 @@ pub(crate) fn merge(
             .map(|run| run.postings(PostingSpace::ALL[space]));
         let mut merged = Merged::new(sections.map(|s| s.cursor()).collect())?;
         while let Some(posting) = merged.next()? {
-            if !manifest.is_dead(posting.reference.0) {
-                push(posting)?;
+            if let Some(reference) = renumber(posting.reference) {
+                push(Posting {
+                    reference,
+                    ..posting
+                })?;
             }
         }
         Ok(())
     })?;
-    Ok(Some(RunInfo {
-        number,
-        references: entries.len() as u64,
-        seal,
-    }))
+    Ok((entries.len() as u64, seal))
 }
 
 fn copy(

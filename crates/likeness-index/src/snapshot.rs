@@ -129,6 +129,10 @@ impl Snapshot {
         self.runs.par_iter().try_for_each(Run::check_all)
     }
 
+    pub(crate) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
     pub(crate) fn into_parts(self) -> (Manifest, Vec<Run>) {
         (self.manifest, self.runs)
     }
@@ -162,6 +166,18 @@ impl Store for Snapshot {
             })?;
         }
         Ok(())
+    }
+
+    fn posting_estimates(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+    ) -> Result<Vec<u32>, StoreError> {
+        let mut counts = vec![0; terms.len()];
+        for run in &self.runs {
+            run.postings(space).estimate(terms, &mut counts)?;
+        }
+        Ok(counts)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

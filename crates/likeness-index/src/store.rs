@@ -45,6 +45,14 @@ pub trait Store: Sync {
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError>;
 
+    /// About how many postings each of `terms` has, dead ones too: what looking it up will cost.
+    /// `terms` ascend and are distinct. Much cheaper than looking them up.
+    ///
+    /// # Errors
+    /// Damaged or unreadable files.
+    fn posting_estimates(&self, space: PostingSpace, terms: &[u64])
+    -> Result<Vec<u32>, StoreError>;
+
     /// The sound of a reference, if it has any.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::manifest::{Extractors, Manifest, RunInfo, manifest_path, run_path, ru
 use crate::merge::{due, merge};
 use crate::run::{Run, SPACES, write_new};
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 use likeness_core::{ContentHash, Fingerprint, Posting, ReferenceId, Stretches};
 use std::collections::HashMap;
 use std::fs;
@@ -70,7 +71,7 @@ impl IndexWriter {
 
     fn create(library: &Path, extractors: &Extractors) -> Result<IndexWriter, LibraryError> {
         let runs = runs_path(library);
-        fs::create_dir_all(&runs).map_err(|e| io_error(&runs, e))?;
+        durable::create_directory(&runs)?;
         let lock = WriterLock::take(library)?;
         // Another process may have created it before this one got the lock.
         if !manifest_path(library).exists() {
@@ -148,10 +149,7 @@ impl IndexWriter {
         let mut postings: [Vec<Posting>; SPACES] = Default::default();
         let mut new = Vec::with_capacity(references.len());
         for reference in references {
-            let id = next.next_reference;
-            next.next_reference = id.checked_add(1).ok_or_else(|| LibraryError::Full {
-                path: self.library.clone(),
-            })?;
+            let id = self.number(&mut next)?;
             let known = self.by_identifier.get(&reference.identifier);
             if let Some(entry) = known
                 && entry.content == reference.fingerprint.content
@@ -179,7 +177,13 @@ impl IndexWriter {
             ));
         }
         let number = next.next_run;
-        let seal = write_new(&run_path(&self.library, number), &mut new, &mut postings)?;
+        let path = run_path(&self.library, number);
+        let written = write_new(&path, &mut new, &mut postings);
+        if written.is_err() {
+            // Half a run takes space for nothing; where even this fails, the next writer does it.
+            let _ = durable::remove(&path);
+        }
+        let seal = written?;
         next.next_run += 1;
         next.runs.push(RunInfo {
             number,
@@ -191,6 +195,57 @@ impl IndexWriter {
         let ids = new.iter().map(|(entry, _)| entry.id).collect();
         new.into_iter().for_each(|(entry, _)| self.remember(entry));
         Ok(ids)
+    }
+
+    /// Copies the references of another library that `wanted` picks, all or none; durable when it
+    /// returns. A live reference of the same name is replaced in the same step. Nothing is
+    /// extracted or decoded again. Tells how many there were.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written; a full library.
+    pub fn import(
+        &mut self,
+        other: &Snapshot,
+        wanted: &dyn Fn(&Entry) -> bool,
+    ) -> Result<usize, LibraryError> {
+        let mut next = self.manifest.clone();
+        let mut numbers: HashMap<ReferenceId, ReferenceId> = HashMap::new();
+        let mut replaced = Vec::new();
+        for entry in other.entries().filter(|entry| wanted(entry)) {
+            let id = ReferenceId(self.number(&mut next)?);
+            numbers.insert(entry.id, id);
+            let known = self.by_identifier.get(&entry.identifier);
+            replaced.extend(known.map(|known| known.id.0));
+            // As when content is added again, what this library excludes of it stays excluded.
+            let own = known.filter(|known| known.content == entry.content);
+            let own = own.and_then(|known| next.exclusions.get(&known.id.0));
+            if let Some(stretches) = own.or(other.excluded(entry.id)) {
+                let stretches = stretches.clone();
+                next.exclusions.insert(id.0, stretches);
+            }
+        }
+        let number = next.next_run;
+        let renumber = |id: ReferenceId| numbers.get(&id).copied();
+        let Some(run) = merge(&self.library, other.runs(), number, &renumber)? else {
+            return Ok(0);
+        };
+        next.next_run += 1;
+        next.runs.push(run);
+        bury(&mut next.tombstones, replaced);
+        self.publish(next)?;
+        let new = self.runs.last().map_or(&[][..], Run::entries).to_vec();
+        let count = new.len();
+        new.into_iter().for_each(|entry| self.remember(entry));
+        Ok(count)
+    }
+
+    /// Takes the next reference's number.
+    fn number(&self, next: &mut Manifest) -> Result<u32, LibraryError> {
+        let id = next.next_reference;
+        next.next_reference = id.checked_add(1).ok_or_else(|| LibraryError::Full {
+            path: self.library.clone(),
+        })?;
+        Ok(id)
     }
 
     /// Removes the references of these names; durable when it returns. Tells which there were.
@@ -279,7 +334,8 @@ impl IndexWriter {
     fn merge(&mut self, range: Range<usize>) -> Result<(), LibraryError> {
         let number = self.manifest.next_run;
         let old = &self.runs[range.clone()];
-        let merged = merge(&self.library, &self.manifest, old, number)?;
+        let live = |id: ReferenceId| (!self.manifest.is_dead(id.0)).then_some(id);
+        let merged = merge(&self.library, old, number, &live)?;
         let mut next = self.manifest.clone();
         next.next_run += 1;
         next.runs.splice(range.clone(), merged);

@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const VARIABLE: &str = "LIKENESS_CRASH_TEST_LIBRARY";
-const KILLS: u32 = 60;
+const KILLS: u32 = 300;
 
 /// The writer: goes on from what it finds, tells what it will do and what it has done.
 #[test]
@@ -46,6 +46,19 @@ fn child() {
             say("removing", n - 1);
             writer.remove(&[(n - 1).to_string().as_str()]).unwrap();
             say("removed", n - 1);
+        }
+        if n.is_multiple_of(7) {
+            // Another library's reference takes this one's place, with the next content.
+            n += 1;
+            let other = tempfile::tempdir().unwrap();
+            let mut there = IndexWriter::open_or_create(other.path(), &EXTRACTORS).unwrap();
+            there
+                .commit(vec![reference(&n.to_string(), n), reference("latest", n)])
+                .unwrap();
+            let there = Snapshot::open(other.path(), &EXTRACTORS).unwrap();
+            say("adding", n);
+            writer.import(&there, &|_| true).unwrap();
+            say("added", n);
         }
         if n.is_multiple_of(37) {
             writer.compact().unwrap();
@@ -144,7 +157,7 @@ fn killing_the_writer_loses_nothing() {
     let mut expected = Expected::default();
     for kill in 0..KILLS {
         // From before its first file to many commits and merges, at no particular phase.
-        let time = Duration::from_micros(u64::from(kill * 7919 % 97) * 1500);
+        let time = Duration::from_micros(u64::from(kill * 7919 % 307) * 500);
         for (word, n) in run_and_kill(&library, time) {
             expected.hear(&word, n);
         }

@@ -253,7 +253,7 @@ fn a_snapshot_outlives_the_files_it_reads() {
 
 #[test]
 fn readers_see_whole_states_while_a_writer_commits() {
-    const COMMITS: u32 = 300;
+    const COMMITS: u32 = 1000;
     let root = tempfile::tempdir().unwrap();
     let library = root.path().join("library");
     let mut writer = IndexWriter::open_or_create(&library, &EXTRACTORS).unwrap();

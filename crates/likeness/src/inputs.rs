@@ -41,6 +41,15 @@ impl Input {
             named: true,
         }
     }
+
+    /// A file of a list that was made elsewhere: its whole path is its name.
+    pub fn listed(path: PathBuf) -> Input {
+        Input {
+            identifier: relative_name(Path::new(""), &path),
+            path,
+            named: true,
+        }
+    }
 }
 
 /// Why a path that a user named leads to no files.

@@ -21,17 +21,21 @@
 
 mod compare;
 mod extract;
+mod folder;
 mod follow;
 mod guard;
 mod inputs;
 mod library;
 mod matching;
+mod merge;
 mod overlaps;
+mod shard;
 mod source;
 mod writer;
 
 pub use compare::{compare, trace};
 pub use extract::{ExtractOptions, Extracted, Progress, fingerprint_file};
+pub use folder::{StoreFingerprintError, Stored, fingerprint_whole, store_fingerprint};
 pub use follow::{FollowOptions, Look, follow};
 pub use inputs::{Collected, Input, InputError, collect_inputs, path_text};
 pub use library::{Library, ReferenceInfo, Stats, Traced};
@@ -40,6 +44,8 @@ pub use likeness_index::{FileCheck, LibraryError, StoreError};
 pub use likeness_match as matcher;
 pub use likeness_media::{Limits, MediaError};
 pub use matching::MatchOptions;
+pub use merge::MergeEvent;
 pub use overlaps::Overlap;
+pub use shard::Shard;
 pub use source::{FingerprintError, Source};
 pub use writer::{AddError, AddEvent, AddOptions, AddSummary, LibraryWriter};

@@ -139,6 +139,14 @@ impl Store for Others<'_> {
         })
     }
 
+    fn posting_estimates(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+    ) -> Result<Vec<u32>, StoreError> {
+        self.store.posting_estimates(space, terms)
+    }
+
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
         match reference == self.without {
             true => Ok(None),

@@ -169,7 +169,7 @@ fn ready(
 }
 
 /// The fingerprint in a file, if it is a fingerprint file.
-fn read_fingerprint(path: &Path) -> Result<Option<Fingerprint>, FingerprintError> {
+pub(crate) fn read_fingerprint(path: &Path) -> Result<Option<Fingerprint>, FingerprintError> {
     // A directory or device must not be opened for reading; the decoder names such things.
     if !path.is_file() {
         return Ok(None);

@@ -163,7 +163,7 @@ pub struct AddSummary {
 /// The one writer of a library.
 #[derive(Debug)]
 pub struct LibraryWriter {
-    index: IndexWriter,
+    pub(crate) index: IndexWriter,
 }
 
 impl LibraryWriter {
@@ -224,6 +224,20 @@ impl LibraryWriter {
             self.collect(&batch, &results, &mut summary)
         })?;
         Ok(summary)
+    }
+
+    /// Adds sparse fingerprints that a program has at hand, all or none in one step; durable when
+    /// it returns. A reference of the same name is replaced.
+    ///
+    /// # Errors
+    /// The library cannot be written.
+    pub fn add_fingerprints(
+        &mut self,
+        named: Vec<(String, Fingerprint)>,
+    ) -> Result<(), LibraryError> {
+        let new = |(identifier, fingerprint)| new_reference(identifier, fingerprint);
+        self.index.commit(named.into_iter().map(new).collect())?;
+        self.index.tidy()
     }
 
     /// Removes references by name; durable when it returns. Tells which of them there were.
@@ -506,12 +520,8 @@ impl Batch<'_> {
                 video: state_name(&fingerprint.video, "blank"),
             });
         }
-        Ok(Outcome::Ready(Box::new(NewReference {
-            identifier: identifier.clone(),
-            postings: all_postings(&fingerprint),
-            fingerprint,
-            added: now(),
-        })))
+        let reference = new_reference(identifier.clone(), fingerprint);
+        Ok(Outcome::Ready(Box::new(reference)))
     }
 
     /// A second file of one name: the same content is harmless, other content is a mistake.
@@ -554,6 +564,15 @@ fn first_of_each_name(inputs: &[Input]) -> HashMap<&str, usize> {
         first.entry(input.identifier.as_str()).or_insert(i);
     }
     first
+}
+
+fn new_reference(identifier: String, fingerprint: Fingerprint) -> NewReference {
+    NewReference {
+        identifier,
+        postings: all_postings(&fingerprint),
+        fingerprint,
+        added: now(),
+    }
 }
 
 /// What a library or a [`likeness_index::MemoryStore`] looks a reference up by, in the order of

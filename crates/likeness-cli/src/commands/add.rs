@@ -12,9 +12,12 @@ use std::io::Write;
 pub(crate) fn add(args: &Add, quiet: bool) -> anyhow::Result<Outcome> {
     let collected = collect_inputs(&args.paths);
     collected.errors.iter().for_each(complain);
-    let inputs = collected.inputs;
+    let mut inputs = collected.inputs;
     if inputs.is_empty() {
         return Ok(Outcome::Failures);
+    }
+    if let Some(shard) = &args.shard {
+        inputs.retain(|input| shard.holds(&input.identifier));
     }
     args.analysis.share_threads()?;
     let mut writer = LibraryWriter::open_or_create(&args.library.path)?;

@@ -33,11 +33,7 @@ pub(crate) fn list(args: &List) -> anyhow::Result<Outcome> {
 }
 
 fn reference_cells(reference: &ReferenceInfo) -> Vec<Cell> {
-    let content: String = reference
-        .content
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let content = text::hex(&reference.content);
     let (audio, video) = (
         state(&reference.audio, "silent"),
         state(&reference.video, "blank"),
@@ -55,7 +51,7 @@ fn reference_cells(reference: &ReferenceInfo) -> Vec<Cell> {
 }
 
 /// A stream's state, in the report format's words.
-fn state<F>(state: &StreamState<F>, empty: &'static str) -> &'static str {
+pub(super) fn state<F>(state: &StreamState<F>, empty: &'static str) -> &'static str {
     match state {
         StreamState::Analysed(_) => "analysed",
         StreamState::Absent => "absent",

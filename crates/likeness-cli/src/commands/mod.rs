@@ -6,6 +6,7 @@ mod exclude;
 mod fingerprint;
 mod library;
 mod matching;
+mod merge;
 mod overlaps;
 mod shell;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Info(args) => library::info(&args),
         Command::Verify(args) => library::verify(&args, quiet),
         Command::Compact(args) => library::compact(&args, quiet),
+        Command::Merge(args) => merge::merge(&args, quiet),
         Command::Serve(args) => {
             likeness_server::run(&args)?;
             Ok(Outcome::Done)

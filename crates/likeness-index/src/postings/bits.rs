@@ -99,6 +99,28 @@ impl<'a> RiceReader<'a> {
 
     /// The next value; `None` past the end.
     pub(super) fn next(&mut self) -> Option<u64> {
+        self.next_short().or_else(|| self.next_any())
+    }
+
+    /// The next value if its code is short and not near the end, which nearly all are: one load.
+    fn next_short(&mut self) -> Option<u64> {
+        // Of the 64 bits loaded, up to 7 lie before the code.
+        const SURE: u32 = 57;
+        let bytes = self.bytes.get(self.bit / 8..)?.first_chunk::<8>()?;
+        let word = u64::from_le_bytes(*bytes) >> (self.bit % 8);
+        let ones = word.trailing_ones();
+        let length = ones + 1 + self.parameter;
+        if length > SURE {
+            return None;
+        }
+        self.bit += length as usize;
+        let remainder = word >> (ones + 1) & mask(self.parameter);
+        // Below 2^57: the code's length bounds both parts.
+        Some(u64::from(ones) << self.parameter | remainder)
+    }
+
+    /// The next value, whatever its code.
+    fn next_any(&mut self) -> Option<u64> {
         let mut quotient = 0u64;
         loop {
             let ones = word(self.bytes, self.bit).trailing_ones();

@@ -15,6 +15,17 @@ use likeness_core::wire::{Reader, WireError, Writer};
 /// Bytes of a directory entry: first term, then offset of the block in the blocks' span.
 const ENTRY: usize = 16;
 
+/// Reads all of a block.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_block(first_term: u64, bytes: &[u8]) {
+    if let Ok(block) = block::Block::parse(first_term, bytes) {
+        for row in 0..block.terms().len() {
+            // A posting out of range is an error, too.
+            let _ = block.posting(row);
+        }
+    }
+}
+
 /// Where one space's postings lie in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PostingLayout {

@@ -1,6 +1,6 @@
 //! Looks terms up, and walks all postings in order.
 
-use super::block::Block;
+use super::block::{BLOCK, Block};
 use super::{ENTRY, PostingLayout};
 use crate::checksum::{CheckedFile, Span};
 use crate::store::StoreError;
@@ -44,6 +44,36 @@ impl<'a> PostingSection<'a> {
                     sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Adds about how many postings each of `terms` has to `counts`, from the directory alone.
+    /// `terms` ascend and are distinct.
+    pub(crate) fn estimate(&self, terms: &[u64], counts: &mut [u32]) -> Result<(), StoreError> {
+        let directory = self.directory()?;
+        if directory.len() == 0 {
+            return Ok(());
+        }
+        let (mut from, block) = (0, BLOCK as u64);
+        for (&term, count) in terms.iter().zip(counts) {
+            from = directory.first_block_with(term, from);
+            let first = directory.first_term(from);
+            let mut next = from + 1;
+            while next < directory.len() && directory.first_term(next) == term {
+                next += 1;
+            }
+            let whole = (next - from - 1) as u64 * block;
+            // Of the first block its share, were its terms all equally common.
+            let end = match next < directory.len() {
+                true => directory.first_term(next),
+                false => term.saturating_add(1),
+            };
+            let share = match first <= term {
+                true => block / (end - first).clamp(1, block),
+                false => 0,
+            };
+            *count = count.saturating_add((whole + share) as u32);
         }
         Ok(())
     }
@@ -221,6 +251,15 @@ mod tests {
                 expected.extend(postings.iter().filter(|p| p.term == *term).map(|p| (i, *p)));
             }
             prop_assert_eq!(found, expected);
+
+            // Never nothing where there is something, and right to two blocks.
+            let mut counts = vec![0; terms.len()];
+            section.estimate(&terms, &mut counts).unwrap();
+            for (i, term) in terms.iter().enumerate() {
+                let held = postings.iter().filter(|p| p.term == *term).count();
+                prop_assert!(held == 0 || counts[i] > 0);
+                prop_assert!(held.abs_diff(counts[i] as usize) <= 2 * BLOCK);
+            }
 
             let mut walked = Vec::new();
             let mut cursor = section.cursor();

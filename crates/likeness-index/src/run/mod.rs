@@ -54,6 +54,14 @@ impl Layout {
     }
 }
 
+/// Reads a directory and writes it again.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_layout(bytes: &[u8]) {
+    if let Ok(layout) = Layout::decode(bytes) {
+        assert_eq!(Layout::decode(&layout.encode()), Ok(layout));
+    }
+}
+
 /// A space's place in [`PostingSpace::ALL`].
 pub(crate) fn space_index(space: PostingSpace) -> usize {
     match space {

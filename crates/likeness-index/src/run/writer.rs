@@ -64,7 +64,8 @@ pub(crate) fn write_new(
     }
     let entries: Vec<Entry> = references.iter().map(|(entry, _)| entry.clone()).collect();
     run.finish(&entries, |space, push| {
-        postings[space].sort_unstable();
+        // Stable, because it makes use of the order that each reference's postings are in.
+        postings[space].sort();
         postings[space]
             .iter()
             .try_for_each(|posting| push(*posting))

@@ -8,6 +8,7 @@ use likeness_audio::{AudioConfig, Reach};
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, Surface, TICKS_PER_SECOND};
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
 use likeness_index::{Store, StoreError};
+use std::f64::consts::LN_2;
 
 /// A stretch of the query, seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +74,7 @@ pub(super) fn look_up(
     config: &AudioMatchConfig,
 ) -> Result<Vec<Hit>, StoreError> {
     let probes = Probes::new(query, window, config);
-    let terms = probes.terms();
+    let terms = affordable(&probes, store, config.posting_budget)?;
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(PostingSpace::AudioLandmark, &terms, &mut |term, posting| {
@@ -87,6 +88,35 @@ pub(super) fn look_up(
     })?;
     weigh(&mut hits, &counts, config);
     Ok(hits)
+}
+
+/// The terms to look up, ascending: those with the fewest postings, as far as the budget goes. A
+/// triplet is as likely to be the reference's under a rare term as under a common one, which
+/// costs more and brings more chance meetings with it. All terms where the library is small.
+fn affordable(probes: &Probes, store: &dyn Store, budget: u64) -> Result<Vec<u64>, StoreError> {
+    let mut terms = probes.terms();
+    let estimates = store.posting_estimates(PostingSpace::AudioLandmark, &terms)?;
+    // By quarters of a power of two, to sort by counting.
+    let price = |estimate: u32| (f64::from(estimate).ln_1p() / LN_2 * 4.0) as usize;
+    let mut costs = [0u64; 4 * 33];
+    for (&term, &estimate) in terms.iter().zip(&estimates) {
+        let asking = probes.on_shelf(shelf(term)).len() as u64;
+        costs[price(estimate)] += u64::from(estimate) * asking;
+    }
+    let mut spent = 0;
+    let dear = costs.iter().position(|cost| {
+        spent += cost;
+        spent > budget
+    });
+    if let Some(dear) = dear {
+        let mut estimates = estimates.into_iter();
+        terms.retain(|_| {
+            estimates
+                .next()
+                .is_some_and(|estimate| price(estimate) < dear)
+        });
+    }
+    Ok(terms)
 }
 
 /// A window's triplets by the terms that they ask for.
@@ -257,4 +287,63 @@ fn weigh(hits: &mut Vec<Hit>, counts: &[u32], config: &AudioMatchConfig) {
         hit.weight = (hit.weight + rarity[hit.term as usize]).max(LEAST);
         f64::from(counts[hit.term as usize]) <= cap
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use likeness_core::{Density, Fingerprint, Posting, StreamState};
+    use likeness_index::MemoryStore;
+
+    /// A store in which term `t << LEAF_BITS` has `lengths[t]` postings.
+    fn store(lengths: &[u32]) -> MemoryStore {
+        let posting = |(stem, time): (usize, u32)| Posting {
+            term: (stem as u64) << LEAF_BITS,
+            reference: ReferenceId(0),
+            time,
+            payload: 0,
+        };
+        let all = lengths.iter().enumerate();
+        let all = all.flat_map(|(stem, &length)| (0..length).map(move |time| (stem, time)));
+        let fingerprint = Fingerprint {
+            content: [0; 32],
+            duration: 1.0,
+            density: Density::Reference,
+            audio: StreamState::Absent,
+            video: StreamState::Absent,
+        };
+        let mut store = MemoryStore::default();
+        store.add(fingerprint, [all.map(posting).collect(), vec![], vec![]]);
+        store
+    }
+
+    /// For each of the first stems so many probes for its first leaf.
+    fn probes(asking: &[u32]) -> Probes {
+        let mut starts = vec![0; 2 * STEMS + 1];
+        for (shelf, start) in starts.iter_mut().enumerate().skip(1) {
+            *start = asking.iter().take(shelf.div_ceil(2)).sum();
+        }
+        Probes {
+            triplets: Vec::new(),
+            probes: vec![(0, [0, 0]); asking.iter().sum::<u32>() as usize],
+            starts,
+        }
+    }
+
+    #[test]
+    fn the_cheapest_terms_are_looked_up() {
+        let store = store(&[1000, 10, 3, 0, 100]);
+        let probes = probes(&[1, 2, 1, 1, 1]);
+        let check = |budget: u64, want: &[u64]| {
+            let terms = affordable(&probes, &store, budget).expect("a store in memory");
+            let stems: Vec<u64> = terms.iter().map(|term| term >> LEAF_BITS).collect();
+            assert_eq!(stems, want, "{budget}");
+        };
+        check(0, &[3]);
+        check(22, &[2, 3]);
+        // A term that two ask for costs twice.
+        check(23, &[1, 2, 3]);
+        check(1122, &[1, 2, 3, 4]);
+        check(1123, &[0, 1, 2, 3, 4]);
+    }
 }

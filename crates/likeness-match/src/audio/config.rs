@@ -33,6 +33,10 @@ pub struct AudioMatchConfig {
     pub stop_postings: usize,
     /// ...as a multiple of the mean number of postings of the query's terms that occur at all.
     pub stop_ratio: f64,
+    /// Meetings of a triplet of the query with a posting that one window may cost, about: with more,
+    /// only the terms with the fewest postings are looked up. A library that is small enough for
+    /// all of them is searched exhaustively.
+    pub posting_budget: u64,
     /// Independent votes are counted once in this many seconds of the query.
     pub slot: f64,
     /// Size of a voting cell in the logarithm of speed.
@@ -82,6 +86,7 @@ impl Default for AudioMatchConfig {
             gap_tolerance: 15.0,
             stop_postings: 400,
             stop_ratio: 8.0,
+            posting_budget: 200_000_000,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,

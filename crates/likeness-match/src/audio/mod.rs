@@ -26,7 +26,9 @@ use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use view::QueryView;
 
 /// A transform on a window of the query, with its evidence.
@@ -125,16 +127,22 @@ fn examine_window(
         hypotheses.extend(found.into_iter().take(config.max_chroma_hypotheses));
     }
     let mut all = Vec::new();
+    // Several hypotheses are of one reference, which is decoded once.
+    let mut references: HashMap<ReferenceId, Option<Arc<AudioFingerprint>>> = HashMap::new();
     for hypothesis in hypotheses {
-        let Some(reference) = store.audio(hypothesis.reference)? else {
+        let reference = match references.entry(hypothesis.reference) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(store.audio(hypothesis.reference)?),
+        };
+        let Some(reference) = reference else {
             continue;
         };
-        if let Some(transform) = fit::fit(&hypothesis, query, &reference, window, config) {
-            let window = verify::overlap(&transform, &reference, window);
+        if let Some(transform) = fit::fit(&hypothesis, query, reference, window, config) {
+            let window = verify::overlap(&transform, reference, window);
             all.push(Verified {
                 reference: hypothesis.reference,
                 window,
-                evidence: verify::verify(&transform, query, &reference, window, config),
+                evidence: verify::verify(&transform, query, reference, window, config),
                 transform,
             });
         }

@@ -1,0 +1,126 @@
+//! What one size of library costs and finds.
+
+use crate::stats::quantile;
+use anyhow::Result;
+use likeness::{Library, MatchOptions};
+use likeness_core::Fingerprint;
+use rustix::time::{ClockId, clock_gettime};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+/// Look-ups before the clock counts, for what is done once in a process.
+const WARM_UP: usize = 20;
+
+/// Something to look for.
+pub(crate) struct Probe {
+    pub(crate) name: String,
+    pub(crate) row: String,
+    /// References that may rightly be found.
+    pub(crate) right: Vec<String>,
+    /// Whether one of them must be found.
+    pub(crate) copy: bool,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// What adding cost.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Ingest {
+    pub(crate) works: usize,
+    /// Seconds, merges included.
+    pub(crate) cpu: f64,
+}
+
+/// One size. Times in seconds, sizes in bytes.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Point {
+    pub(crate) hours: f64,
+    pub(crate) references: usize,
+    pub(crate) runs: usize,
+    pub(crate) postings: u64,
+    pub(crate) bytes: u64,
+    pub(crate) fingerprint_bytes: u64,
+    pub(crate) ingest: Option<Ingest>,
+    /// Postings that a look-up may read.
+    pub(crate) budget: u64,
+    pub(crate) open_wall: f64,
+    /// Resident after all look-ups, and the part of it that is no mapped file.
+    pub(crate) resident: u64,
+    pub(crate) anonymous: u64,
+    /// CPU of one look-up of 15 s, all threads together: p50, p95, p99.
+    pub(crate) cpu: [f64; 3],
+    /// (found, copies) of each row.
+    pub(crate) rows: BTreeMap<String, (usize, usize)>,
+    pub(crate) unrelated: usize,
+    /// What was claimed and is not there: query, reference, probability.
+    pub(crate) false_matches: Vec<(String, String, f64)>,
+}
+
+/// Looks everything up.
+pub(crate) fn measure(
+    library: &Path,
+    probes: &[Probe],
+    ingest: Option<Ingest>,
+    budget: u64,
+) -> Result<Point> {
+    let start = Instant::now();
+    let open = Library::open(library)?;
+    let open_wall = start.elapsed().as_secs_f64();
+    let stats = open.stats();
+    let mut options = MatchOptions::default();
+    options.audio.posting_budget = budget;
+    for probe in probes.iter().take(WARM_UP) {
+        open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
+    }
+    let mut times = Vec::with_capacity(probes.len());
+    let mut rows: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut false_matches = Vec::new();
+    for probe in probes {
+        let before = cpu();
+        let report = open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
+        times.push(cpu() - before);
+        let right = |name: &String| probe.right.contains(name);
+        if probe.copy {
+            let row = rows.entry(probe.row.clone()).or_default();
+            row.0 += usize::from(report.matches.iter().any(|m| right(&m.reference)));
+            row.1 += 1;
+        }
+        for found in report.matches.iter().filter(|m| !right(&m.reference)) {
+            let probability = found.false_positive_probability.unwrap_or(1.0);
+            false_matches.push((probe.name.clone(), found.reference.clone(), probability));
+        }
+    }
+    let [resident, anonymous] = ["Rss:", "Anonymous:"].map(memory);
+    Ok(Point {
+        hours: stats.audio_duration / 3600.0,
+        references: stats.references,
+        runs: stats.files,
+        postings: stats.audio_postings,
+        bytes: stats.file_bytes,
+        fingerprint_bytes: stats.fingerprint_bytes,
+        ingest,
+        budget,
+        open_wall,
+        resident,
+        anonymous,
+        cpu: [0.5, 0.95, 0.99].map(|share| quantile(&times, share).unwrap_or(0.0)),
+        rows,
+        unrelated: probes.iter().filter(|probe| probe.right.is_empty()).count(),
+        false_matches,
+    })
+}
+
+/// CPU seconds of this process.
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// A number of the system's summary of this process's memory, bytes; 0 where it gives none.
+fn memory(what: &str) -> u64 {
+    let summary = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let line = summary.lines().find_map(|line| line.strip_prefix(what));
+    let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

@@ -1,0 +1,259 @@
+//! `scale`: how opening, memory, latency, recall and false matches change as a library grows.
+//!
+//! The library holds real works and, in ever larger number, simulated ones made of the fingerprints
+//! of the other split. What is looked for are disguised copies of the real works, and stretches of
+//! works that are not in it.
+
+mod measure;
+mod report;
+mod simulate;
+
+use crate::cast::Cast;
+use crate::corpus::{Kind, Role, Work};
+use crate::make::progress;
+use crate::run::cpu_seconds;
+use crate::truth::Query;
+use anyhow::{Context, Result, ensure};
+use likeness::{ExtractOptions, LibraryWriter, fingerprint_file};
+use likeness_core::{AudioFingerprint, Density, Fingerprint};
+use likeness_distort::Random;
+use likeness_match::audio::AudioMatchConfig;
+use measure::{Ingest, Point, Probe};
+use rayon::prelude::*;
+use simulate::{Simulator, cut, query};
+use std::fs;
+use std::path::Path;
+
+/// Works in one commit: about 30 hours.
+const GROUP: u64 = 512;
+
+/// How far it goes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Hours of sound in the library, ascending.
+    #[arg(long, value_delimiter = ',', default_values_t = [10.0, 100.0, 1000.0])]
+    hours: Vec<f64>,
+    /// Stretches of works that are not in the library.
+    #[arg(long, default_value_t = 1000)]
+    unrelated: usize,
+    /// Postings that a look-up may read, each size with all of these; the matcher's own by default.
+    #[arg(long, value_delimiter = ',')]
+    budget: Vec<u64>,
+    /// Simulated works are made of so many real ones at most.
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    donors: usize,
+    /// Keep a library of an earlier run that is as large as the last size, and only look things up.
+    #[arg(long)]
+    reuse: bool,
+}
+
+/// Everything that a run needs.
+pub(crate) struct Scene<'a> {
+    pub(crate) cast: &'a Cast<'a>,
+    /// Works whose fingerprints become simulated ones.
+    pub(crate) donors: &'a [&'a Work],
+    pub(crate) queries: &'a [Query],
+    pub(crate) media: &'a Path,
+    pub(crate) folder: &'a Path,
+}
+
+/// Grows a library from size to size and measures each; writes scale.json and scale.md.
+pub(crate) fn scale(scene: &Scene<'_>, options: &Options) -> Result<String> {
+    ensure!(!options.hours.is_empty(), "no size is asked for");
+    let probes = probes(scene, options.unrelated)?;
+    let donors = &scene.donors[..scene.donors.len().min(options.donors)];
+    let donors = scene.fingerprints(donors, Density::Reference)?;
+    let sounds = donors
+        .into_iter()
+        .filter_map(|(_, donor)| donor.audio.into_analysed());
+    let simulator = Simulator::new(sounds.collect());
+    ensure!(simulator.donors() > 0, "no donor is long enough");
+    let library = scene.folder.join("library");
+    let mut points = Vec::new();
+    if options.reuse && library.exists() {
+        points.extend(measure_all(&library, &probes, options, None)?);
+        return report::write(&points, scene.folder);
+    }
+    if library.exists() {
+        // Made only by this program.
+        fs::remove_dir_all(&library).with_context(|| format!("removing {}", library.display()))?;
+    }
+    plant(scene, &library)?;
+    let mut next = 0;
+    for &hours in &options.hours {
+        let ingest = grow(&library, hours, &simulator, &mut next)?;
+        points.extend(measure_all(&library, &probes, options, Some(ingest))?);
+        // After each size: the larger ones take their time.
+        report::write(&points, scene.folder)?;
+    }
+    report::write(&points, scene.folder)
+}
+
+/// One size with every budget.
+fn measure_all(
+    library: &Path,
+    probes: &[Probe],
+    options: &Options,
+    ingest: Option<Ingest>,
+) -> Result<Vec<Point>> {
+    let own = [AudioMatchConfig::default().posting_budget];
+    let budgets = match options.budget.is_empty() {
+        true => &own[..],
+        false => &options.budget,
+    };
+    budgets
+        .iter()
+        .map(|budget| measure::measure(library, probes, ingest.clone(), *budget))
+        .collect()
+}
+
+/// Adds the real works that queries show.
+fn plant(scene: &Scene<'_>, library: &Path) -> Result<()> {
+    let shown = |work: &&&Work| {
+        let identifier = work.identifier();
+        let mut right = scene.queries.iter().flat_map(|query| &query.same_work);
+        right.any(|right| *right == identifier)
+    };
+    let works: Vec<&Work> = scene
+        .cast
+        .references
+        .iter()
+        .filter(shown)
+        .copied()
+        .collect();
+    let works = scene.fingerprints(&works, Density::Reference)?;
+    let named = works
+        .into_iter()
+        .map(|(work, fingerprint)| (work.identifier(), fingerprint));
+    LibraryWriter::open_or_create(library)?.add_fingerprints(named.collect())?;
+    Ok(())
+}
+
+/// Adds simulated works until the library holds `hours`.
+fn grow(library: &Path, hours: f64, simulator: &Simulator, next: &mut u64) -> Result<Ingest> {
+    let mut writer = LibraryWriter::open(library)?;
+    let mut held = likeness::Library::browse(library)?.stats().audio_duration / 3600.0;
+    let mut ingest = Ingest::default();
+    while held < hours {
+        let group: Vec<Fingerprint> = (*next..*next + GROUP)
+            .into_par_iter()
+            .map(|number| simulator.work(number))
+            .collect();
+        let mut named = Vec::new();
+        for fingerprint in group {
+            if held < hours {
+                held += fingerprint.duration / 3600.0;
+                named.push((format!("simulated/{next}"), fingerprint));
+                *next += 1;
+            }
+        }
+        ingest.works += named.len();
+        let before = cpu_seconds();
+        writer.add_fingerprints(named)?;
+        ingest.cpu += cpu_seconds() - before;
+        eprintln!("{held:.0} hours");
+    }
+    Ok(ingest)
+}
+
+/// Copies of works that are in the library, and cuts of works that are not.
+fn probes(scene: &Scene<'_>, unrelated: usize) -> Result<Vec<Probe>> {
+    let folder = scene.folder.join("queries");
+    let bar = progress(scene.queries.len() as u64, "reading queries");
+    let mut probes = Vec::new();
+    for made in scene.queries {
+        let path = folder.join(&made.query);
+        let extracted = fingerprint_file(&path, Density::Query, &sound(), &|_| {})?;
+        bar.inc();
+        if let Some(audio) = extracted.fingerprint.audio.into_analysed() {
+            probes.push(Probe {
+                name: made.query.clone(),
+                row: made.row.clone(),
+                right: made.same_work.clone(),
+                copy: !made.truths.is_empty(),
+                fingerprint: query(audio),
+            });
+        }
+    }
+    bar.finish();
+    probes.extend(cuts(scene, unrelated)?);
+    // In no order, so that what is measured first (and pays for cold files) is a fair sample.
+    Random::new(1, "probes").shuffle(&mut probes);
+    Ok(probes)
+}
+
+/// Stretches of 15 s, each from another place, spread over all works that are in no library.
+fn cuts(scene: &Scene<'_>, count: usize) -> Result<Vec<Probe>> {
+    const SECONDS: f64 = 15.0;
+    let works = scene.fingerprints(&scene.cast.negatives, Density::Query)?;
+    let mut all = Vec::new();
+    for (work, fingerprint) in &works {
+        let Some(audio) = fingerprint.audio.analysed() else {
+            continue;
+        };
+        let places = (audio.duration / SECONDS) as usize;
+        all.extend((0..places).map(|place| (*work, audio, place as f64 * SECONDS)));
+    }
+    Random::new(1, "cuts").shuffle(&mut all);
+    let probe = |(work, audio, start): (&Work, &AudioFingerprint, f64)| Probe {
+        name: format!("{} at {start}", work.identifier()),
+        row: "unrelated".to_owned(),
+        right: scene.cast.same_work(work),
+        copy: false,
+        fingerprint: query(cut(audio, start, SECONDS)),
+    };
+    Ok(all.into_iter().take(count).map(probe).collect())
+}
+
+fn sound() -> ExtractOptions {
+    ExtractOptions {
+        video: false,
+        ..ExtractOptions::default()
+    }
+}
+
+impl Scene<'_> {
+    /// The sound of works, kept in files of the folder for the next run.
+    fn fingerprints<'w>(
+        &self,
+        works: &[&'w Work],
+        density: Density,
+    ) -> Result<Vec<(&'w Work, Fingerprint)>> {
+        let folder = self.folder.join("fingerprints");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let works: Vec<&&Work> = works.iter().filter(|w| w.kind == Kind::Music).collect();
+        let bar = progress(works.len() as u64, "fingerprinting");
+        let all = works.par_iter().map(|work| {
+            let kept = folder.join(format!("{}-{density:?}", work.sha256));
+            let source = match kept.is_file() {
+                true => kept.clone(),
+                false => work.path(self.media),
+            };
+            let fingerprint = fingerprint_file(&source, density, &sound(), &|_| {})?.fingerprint;
+            if source != kept {
+                fs::write(&kept, fingerprint.encode())
+                    .with_context(|| format!("writing {}", kept.display()))?;
+            }
+            bar.inc();
+            Ok((**work, fingerprint))
+        });
+        let all = all.collect::<Result<_>>();
+        bar.finish();
+        all
+    }
+}
+
+/// Works of the other split that are there.
+pub(crate) fn donors<'a>(
+    works: &'a [Work],
+    split: crate::corpus::Split,
+    media: &Path,
+) -> Vec<&'a Work> {
+    let fits = |work: &&Work| {
+        work.kind == Kind::Music
+            && work.split != split
+            && matches!(work.role, Role::Reference | Role::Negative)
+            && work.path(media).is_file()
+    };
+    works.iter().filter(fits).collect()
+}

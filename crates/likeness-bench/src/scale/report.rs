@@ -1,0 +1,76 @@
+//! The table of sizes.
+
+use super::measure::Point;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Writes `folder`/scale.json and scale.md; returns the latter.
+pub(super) fn write(points: &[Point], folder: &Path) -> Result<String> {
+    let text = markdown(points);
+    let json = serde_json::to_string_pretty(points)?;
+    for (name, content) in [("scale.json", &json), ("scale.md", &text)] {
+        let path = folder.join(name);
+        fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(text)
+}
+
+fn markdown(points: &[Point]) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: &dyn Fn(&Point) -> String| {
+        let cells: Vec<String> = points.iter().map(value).collect();
+        let _ = writeln!(out, "| {name} | {} |", cells.join(" | "));
+    };
+    line("hours", &|p| format!("{:.0}", p.hours));
+    line("---", &|_| "---".to_owned());
+    line("references", &|p| p.references.to_string());
+    line("runs", &|p| p.runs.to_string());
+    line("postings, millions", &|p| {
+        format!("{:.1}", p.postings as f64 / 1e6)
+    });
+    line("MB", &|p| format!("{:.0}", p.bytes as f64 / 1e6));
+    line("MB an hour", &|p| {
+        format!("{:.2}", p.bytes as f64 / 1e6 / p.hours)
+    });
+    line("of them fingerprints", &|p| {
+        format!("{:.2}", p.fingerprint_bytes as f64 / 1e6 / p.hours)
+    });
+    line("adding, CPU s per hour of sound", &|p| {
+        let per_work = |i: &super::Ingest| i.cpu / i.works.max(1) as f64;
+        let works_per_hour = p.references as f64 / p.hours;
+        let cost = |i| format!("{:.2}", per_work(i) * works_per_hour);
+        p.ingest.as_ref().map_or(String::new(), cost)
+    });
+    line("posting budget, millions", &|p| {
+        format!("{}", p.budget as f64 / 1e6)
+    });
+    line("opening, s", &|p| format!("{:.3}", p.open_wall));
+    line("resident, MB", &|p| {
+        format!("{:.0}", p.resident as f64 / 1e6)
+    });
+    line("of it no mapped file", &|p| {
+        format!("{:.0}", p.anonymous as f64 / 1e6)
+    });
+    for (i, name) in ["p50", "p95", "p99"].iter().enumerate() {
+        line(&format!("look-up {name}, ms CPU"), &|p| {
+            format!("{:.0}", p.cpu[i] * 1e3)
+        });
+    }
+    let rows: BTreeSet<&String> = points.iter().flat_map(|p| p.rows.keys()).collect();
+    for row in rows {
+        line(row, &|p| {
+            let found = p.rows.get(row);
+            found.map_or(String::new(), |(found, all)| format!("{found}/{all}"))
+        });
+    }
+    line("all copies", &|p| {
+        let sum = |which: fn(&(usize, usize)) -> usize| p.rows.values().map(which).sum::<usize>();
+        format!("{}/{}", sum(|row| row.0), sum(|row| row.1))
+    });
+    line("unrelated queries", &|p| p.unrelated.to_string());
+    line("false matches", &|p| p.false_matches.len().to_string());
+    out
+}
