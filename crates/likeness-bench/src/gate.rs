@@ -32,21 +32,9 @@ mod tests {
     use crate::score::{Finding, score};
     use crate::truth::Query;
     use likeness_core::report::Media;
-    use likeness_distort::Truth;
 
     fn scores(bar: f64) -> Scores {
-        let truth = Truth {
-            media: Media::Audio,
-            query_start: 0.0,
-            query_end: 1.0,
-            reference_start: 0.0,
-            speed: 1.0,
-            pitch_semitones: None,
-            placement: None,
-            kinds: Vec::new(),
-            lenient: Vec::new(),
-        };
-        let mut query = Query::new("q".as_ref(), "row", None, vec![truth]);
+        let mut query = Query::copied("q", "row", Media::Audio);
         query.bar = Some(bar);
         let mut scores = score(&[query], &[], None);
         scores.failures.clear();

@@ -58,6 +58,25 @@ impl Query {
     }
 }
 
+#[cfg(test)]
+impl Query {
+    /// A copy of one second, for tests to which the rest is all the same.
+    pub(crate) fn copied(name: &str, row: &str, media: likeness_core::report::Media) -> Query {
+        let truth = Truth {
+            media,
+            query_start: 0.0,
+            query_end: 1.0,
+            reference_start: 0.0,
+            speed: 1.0,
+            pitch_semitones: None,
+            placement: None,
+            kinds: Vec::new(),
+            lenient: Vec::new(),
+        };
+        Query::new(name.as_ref(), row, None, vec![truth])
+    }
+}
+
 /// A work's class; speech is one whatever the corpus calls it.
 fn class(work: &Work) -> String {
     match work.kind {

@@ -87,23 +87,11 @@ mod tests {
     use super::*;
     use crate::score::score;
     use crate::truth::Query;
-    use likeness_distort::Truth;
 
     #[test]
     fn rows_of_one_bar_are_taken_together() {
         let query = |row: &str, media: Media, bar: Option<f64>| {
-            let truth = Truth {
-                media,
-                query_start: 0.0,
-                query_end: 1.0,
-                reference_start: 0.0,
-                speed: 1.0,
-                pitch_semitones: None,
-                placement: None,
-                kinds: Vec::new(),
-                lenient: Vec::new(),
-            };
-            let mut query = Query::new(row.as_ref(), row, None, vec![truth]);
+            let mut query = Query::copied(row, row, media);
             query.bar = bar;
             query
         };

@@ -11,7 +11,7 @@ mod simulate;
 use crate::cast::Cast;
 use crate::corpus::{Kind, Role, Work};
 use crate::make::progress;
-use crate::run::cpu_seconds;
+use crate::costs::cpu_seconds;
 use crate::truth::Query;
 use anyhow::{Context, Result, ensure};
 use likeness::{ExtractOptions, LibraryWriter, fingerprint_file};
