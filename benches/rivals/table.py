@@ -15,9 +15,15 @@ def by_row(scores):
     return {(row["row"], row["media"]): row for row in scores["rows"]}
 
 
+def media_of(path):
+    """What a rival looks at, as its report tells."""
+    reports = map(json.loads, path.read_text().splitlines())
+    return {match["media"] for report in reports for match in report["matches"]}
+
+
 def table(media, ours, rivals):
     rows = [row for row in ours if row[1] == media]
-    names = [name for name, (accepted, _) in rivals.items() if any(r in accepted for r in rows)]
+    names = list(rivals)
     if not rows or not names:
         return
     print(f"\n| row | queries | likeness | {' | '.join(names)} |")
@@ -42,12 +48,14 @@ def table(media, ours, rivals):
 def main():
     run = pathlib.Path(sys.argv[1])
     ours = by_row(load(run / "results.json")["scores"])
-    rivals = {}
+    rivals = {"audio": {}, "video": {}}
     for path in sorted((run / "rivals").glob("*.rank1.json")):
         name = path.name.removesuffix(".rank1.json")
-        rivals[name] = [by_row(load(path.with_name(f"{name}.json"))), by_row(load(path))]
-    for media in ["audio", "video"]:
-        table(media, ours, rivals)
+        scores = [by_row(load(path.with_name(f"{name}.json"))), by_row(load(path))]
+        for media in media_of(path.with_suffix(".jsonl")):
+            rivals[media][name] = scores
+    for media, these in rivals.items():
+        table(media, ours, these)
     print("\nRivals: found at the lowest threshold without an accusation / ranked first without one.")
 
 
