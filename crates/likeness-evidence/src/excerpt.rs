@@ -92,13 +92,8 @@ pub(crate) struct Heard {
 /// The sound of a file in some stretches of seconds. `None` where there is none.
 pub(crate) fn sounds(file: Option<&Path>, stretches: &[(f64, f64)]) -> Vec<Option<Heard>> {
     let place = |seconds: f64| (seconds * f64::from(RATE)).max(0.0) as usize;
-    let mut heard: Vec<Heard> = stretches
-        .iter()
-        .map(|&(start, _)| Heard {
-            start: start.max(0.0),
-            samples: Vec::new(),
-        })
-        .collect();
+    // Half the sum and half the difference of the channels.
+    let mut heard = vec![[Vec::new(), Vec::new()]; stretches.len()];
     let end = stretches.iter().map(|s| place(s.1)).max().unwrap_or(0);
     if let (Some(file), 1..) = (file, end) {
         let mut at = 0;
@@ -107,7 +102,8 @@ pub(crate) fn sounds(file: Option<&Path>, stretches: &[(f64, f64)]) -> Vec<Optio
                 let range = place(start).max(at)..place(end).min(at + block.len());
                 if range.start < range.end {
                     let own = range.start - at..range.end - at;
-                    heard.samples.extend_from_slice(&block.mid[own]);
+                    heard[0].extend_from_slice(&block.mid[own.clone()]);
+                    heard[1].extend_from_slice(block.side.get(own).unwrap_or_default());
                 }
             }
             at += block.len();
@@ -120,8 +116,20 @@ pub(crate) fn sounds(file: Option<&Path>, stretches: &[(f64, f64)]) -> Vec<Optio
             tracing::warn!("{error}");
         }
     }
-    let there = |heard: Heard| (heard.samples.len() > RATE as usize / 4).then_some(heard);
-    heard.into_iter().map(there).collect()
+    let there = |([mid, side], &(start, _)): ([Vec<f32>; 2], &(f64, f64))| {
+        let power = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>();
+        // As fingerprints do, the louder of the two: what cancels in the sum is in the difference.
+        let samples = if power(&side) > power(&mid) {
+            side
+        } else {
+            mid
+        };
+        (samples.len() > RATE as usize / 4).then_some(Heard {
+            start: start.max(0.0),
+            samples,
+        })
+    };
+    heard.into_iter().zip(stretches).map(there).collect()
 }
 
 /// The pictures of a file at some seconds, small, in the shape in which they are shown. `None` where
@@ -134,8 +142,6 @@ pub(crate) fn frames(file: Option<&Path>, times: &[f64]) -> Vec<Option<GrayImage
     };
     let result = decode_video(file, &Limits::default(), &mut |frame| {
         for (picture, &time) in pictures.iter_mut().zip(times) {
-            // The first frame from the moment on, or the last one within a second before it: where
-            // frames are far apart.
             if picture.is_none() && frame.time >= time - 0.02 {
                 *picture = small(&frame);
             }
