@@ -31,7 +31,8 @@ pub(super) fn report(negatives: &Negatives) -> Result<String> {
     writeln!(text, "\n## Picture\n")?;
     fitted(&mut text, negatives, Media::Video)?;
     // No calibration is shipped: one is fitted on half of the sources and checked on the others.
-    let half = |trial: &Trial| Random::new(2, &trial.query).next_u64().is_multiple_of(2);
+    // A work's disguises go with it.
+    let half = |trial: &Trial| Random::new(2, work_of(trial)).next_u64().is_multiple_of(2);
     let of = |trials: &[Trial]| of_medium(trials, Media::Video);
     let (learned, _): (Vec<Trial>, Vec<Trial>) = of(&negatives.trials).into_iter().partition(half);
     let Some(tail) = tail::fit(&learned, Media::Video) else {
@@ -66,6 +67,11 @@ fn of_medium(trials: &[Trial], media: Media) -> Vec<Trial> {
         .filter(|t| t.media == media)
         .cloned()
         .collect()
+}
+
+/// The work behind a query, whatever its disguise.
+fn work_of(trial: &Trial) -> &str {
+    trial.query.split(" (").next().unwrap_or_default()
 }
 
 fn is_whole(trial: &Trial) -> bool {
@@ -175,8 +181,7 @@ fn pairs(trials: &[Trial], chance: &Chance, limit: f64) -> usize {
                 .events
                 .iter()
                 .max_by(|a, b| a.evidence.total_cmp(&b.evidence))?;
-            let work = trial.query.split(" (").next()?;
-            Some((work, best.reference.as_str()))
+            Some((work_of(trial), best.reference.as_str()))
         })
         .collect();
     pairs.sort_unstable();
@@ -212,9 +217,9 @@ fn told(
             if probability > limit {
                 continue;
             }
-            let work = trial.query.split(" (").next().unwrap_or_default();
             let new = (0, probability, trial, event);
-            let known = pairs.entry((work, &event.reference)).or_insert(new);
+            let pair = (work_of(trial), event.reference.as_str());
+            let known = pairs.entry(pair).or_insert(new);
             known.0 += 1;
             if probability < known.1 {
                 *known = (known.0, probability, trial, event);

@@ -158,6 +158,8 @@ mod tests {
         let cut = [0.2, 0.0, 1.0, 1.0];
         check(&segment(cut, full, false, 0.0), [0.2, 0.5], [0.0, 0.5]);
         check(&segment(cut, full, true, 0.0), [0.2, 0.5], [1.0, 0.5]);
-        check(&segment(full, full, false, 180.0), [0.0, 0.0], [1.0, 1.0]);
+        // Turned pictures keep their shape.
+        let wide = [0.0, 0.125, 1.0, 0.875];
+        check(&segment(full, wide, false, 180.0), [0.0, 0.0], [1.0, 0.875]);
     }
 }
