@@ -234,7 +234,7 @@ impl Bench<'_> {
         fingerprint: Option<(&F, f64)>,
         seconds: f64,
         cut: fn(&F, (f64, f64)) -> F,
-        look_up: fn(&F, &Library) -> Result<Vec<(ReferenceId, Event)>>,
+        look_up: fn(&F, &Library) -> Result<Found>,
     ) -> Result<Vec<Trial>> {
         let own_medium = source.is_picture() == (media == Media::Video);
         if fingerprint.is_none() && !own_medium {
@@ -264,7 +264,7 @@ impl Bench<'_> {
         window: Option<(f64, f64)>,
         media: Media,
         seconds: f64,
-        found: Vec<(ReferenceId, Event)>,
+        found: Found,
     ) -> Trial {
         let own = source.work();
         let mut trial = Trial {
@@ -303,7 +303,10 @@ impl Bench<'_> {
     }
 }
 
-fn heard(sound: &AudioFingerprint, library: &Library) -> Result<Vec<(ReferenceId, Event)>> {
+/// What one look-up found, the events' references yet without names.
+type Found = Vec<(ReferenceId, Event)>;
+
+fn heard(sound: &AudioFingerprint, library: &Library) -> Result<Found> {
     let config = audio::AudioMatchConfig {
         seed: AUDIO_FLOOR,
         ..MatchOptions::default().audio
@@ -340,7 +343,7 @@ fn told(evidence: &Evidence) -> String {
     format!("{what} (onsets {onsets:.0}, partials {partials:.0}, spectra {spectra:.0})")
 }
 
-fn seen(picture: &VideoFingerprint, library: &Library) -> Result<Vec<(ReferenceId, Event)>> {
+fn seen(picture: &VideoFingerprint, library: &Library) -> Result<Found> {
     let config = video::VideoMatchConfig {
         threshold: VIDEO_FLOOR,
         ..MatchOptions::default().video

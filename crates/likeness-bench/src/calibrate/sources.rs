@@ -168,11 +168,7 @@ fn disguise(work: &Work, number: u64) -> (&'static str, Recipe) {
         ),
     ];
     let lot = Random::new(number, &work.identifier()).index(all.len());
-    let mut all = all;
-    let (name, audio, video, encode) = std::mem::replace(
-        &mut all[lot],
-        ("", Vec::new(), Vec::new(), Encoding::default()),
-    );
+    let (name, audio, video, encode) = all[lot].clone();
     let recipe = Recipe {
         audio: Some(audio),
         video: Some(video),

@@ -10,8 +10,8 @@ mod simulate;
 
 use crate::cast::Cast;
 use crate::corpus::{Kind, Role, Work};
-use crate::make::progress;
 use crate::costs::cpu_seconds;
+use crate::make::progress;
 use crate::truth::Query;
 use anyhow::{Context, Result, ensure};
 use likeness::{ExtractOptions, LibraryWriter, fingerprint_file};
