@@ -239,6 +239,82 @@ fn metronomes_are_no_copies_of_each_other() {
     }
 }
 
+/// A voice: what is heard so many seconds after a step began, and its number.
+type Voice = fn(f64, usize) -> f64;
+
+fn tone(semitones: i32, age: f64) -> f64 {
+    let hertz = 261.6 * f64::from(semitones).div_euclid(12.0).exp2();
+    let hertz = hertz * (f64::from(semitones).rem_euclid(12.0) / 12.0).exp2();
+    let partial =
+        |h: i32| f64::sin(std::f64::consts::TAU * hertz * f64::from(h) * age) / f64::from(h);
+    (1..5).map(partial).sum::<f64>() * (-3.0 * age).exp()
+}
+
+fn hiss(age: f64, salt: u64) -> f64 {
+    let sample = (age * f64::from(RATE)) as u64 + salt * 7919;
+    let mixed = (sample.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ sample << 7)
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 40) as f64 / f64::from(1 << 23) - 1.0
+}
+
+/// What a machine plays in strict time from a few notes or drums is like whatever another machine
+/// plays so, at some speed.
+#[test]
+fn scales_arpeggios_and_drum_machines_are_no_copies_at_another_pace() {
+    let voices: [(&str, Voice); 4] = [
+        ("scale", |age, step| {
+            tone(
+                [0, 2, 4, 5, 7, 9, 11, 12, 11, 9, 7, 5, 4, 2][step % 14],
+                age,
+            )
+        }),
+        ("chromatic", |age, step| tone(step as i32 % 25, age)),
+        ("arpeggio", |age, step| {
+            tone([0, 4, 7, 12][step % 4] + [0, 5, 7, 0][step / 8 % 4], age)
+        }),
+        ("drums", |age, step| {
+            let hat = (hiss(age, 2) - hiss((age - 1.0 / f64::from(RATE)).max(0.0), 2))
+                * (-60.0 * age).exp();
+            let kick = f64::sin(std::f64::consts::TAU * (60.0 * age - 8.0 * (-30.0 * age).exp()))
+                * (-12.0 * age).exp();
+            let snare = hiss(age, 1) * (-18.0 * age).exp();
+            0.5 * hat + [kick, 0.0, snare, 0.0][step % 4]
+        }),
+    ];
+    let place = Place::new();
+    let play = |name: &str, voice: Voice, beats_per_minute: f64| {
+        let length = 30.0 / beats_per_minute;
+        let sample = |n: u32| {
+            let time = f64::from(n) / f64::from(RATE);
+            let step = (time / length) as usize;
+            let ring = |back: usize| voice(time - (step - back) as f64 * length, step - back);
+            ((0..=step.min(2)).map(ring).sum::<f64>() * 6_000.0) as i16
+        };
+        let path = place.at(&format!("{name}-{beats_per_minute}.wav"));
+        write_wav(&path, &(0..20 * RATE).map(sample).collect::<Vec<i16>>());
+        path
+    };
+    let references: Vec<PathBuf> = voices
+        .iter()
+        .map(|&(name, voice)| play(name, voice, 120.0))
+        .collect();
+    place.add(&references);
+    for (name, voice) in voices {
+        for pace in [90.0, 100.0, 150.0] {
+            let report = place.matches(&play(name, voice, pace));
+            assert_eq!(report.audio, Some(AudioState::Analysed));
+            assert!(
+                report.matches.is_empty(),
+                "{name} {pace}: {:?}",
+                report.matches
+            );
+        }
+        let report = place.matches(&place.at(&format!("{name}-120.wav")));
+        let found = report.matches.first().map(|found| found.reference.clone());
+        assert_eq!(found, Some(format!("{name}-120.wav")));
+    }
+}
+
 #[test]
 fn adding_twice_changes_nothing_and_new_content_replaces() {
     let place = Place::new();

@@ -1,65 +1,91 @@
-//! What repeats proves nothing new: a metronome resembles every metronome, at some speed. The
-//! evidence of a stretch counts for as much as of it is told apart from what came just before.
+//! What repeats proves nothing new: a metronome resembles every metronome at some speed, a scale
+//! every scale, a drum machine every other with the same drums. Evidence counts for as much of a
+//! stretch as its own past does not foretell.
 
 use super::candidates::{Window, within};
+use super::fit::Transform;
 use likeness_core::AudioFingerprint;
 use likeness_core::audio::{Peak, Surface};
 
-/// Lags at which repetition is looked for, ticks: 0.1 to 1.25 s, from trills to slow beats. Longer
-/// loops hold enough to be told apart.
-const LAGS: std::ops::Range<u32> = 34..431;
-/// Width of a bin of lags, ticks, and how far apart the frequencies of a repeated peak may lie,
-/// steps.
-const BIN: u32 = 8;
-const STEPS: u16 = 5;
-/// Share of repeated peaks from which evidence counts less (music with a beat stays below), and at
-/// which only one period counts.
-const TOLERATED: f64 = 0.5;
-const PERIODIC: f64 = 0.9;
+/// Lags at which the past is looked at, ticks: 0.1 to 8 s, from trills to four bars.
+const LAGS: std::ops::Range<u32> = 34..2800;
+/// Interval, steps, by which what comes again may have moved: notes of a scale are one note moved.
+const MOVES: u16 = 360;
+/// Size of a bin: ticks of lag, steps of interval.
+const BIN: (u32, u32) = (8, 8);
+/// Bins of a row of lags, one spare so that a neighbour above is one too.
+const ROW: usize = (LAGS.end - LAGS.start) as usize / BIN.0 as usize + 2;
+const ROWS: usize = 2 * MOVES as usize / BIN.1 as usize + 3;
+/// Rules (a lag and an interval) that a stretch may be foretold by, and the least share of the peaks
+/// and the fewest peaks that one must explain.
+const RULES: usize = 8;
+const LEAST_SHARE: f64 = 0.04;
+const LEAST_PEAKS: usize = 6;
+/// Share of foretold peaks from which evidence counts less (98 of 100 stretches of music stay below),
+/// and at which it counts least.
+const TOLERATED: f64 = 0.68;
+const HOPELESS: f64 = 0.82;
+/// The least that counts at the reference's own speed and pitch, and how near those are. Tempo and
+/// key are what rules do not foretell; a loop that has its own is the same loop.
+const OWN_PACE: f64 = 0.25;
+const NEAR_SPEED: f64 = 0.004;
+const NEAR_PITCH: f64 = 0.1;
 
-/// Share of the evidence of a stretch of the reference that counts: 1 where little repeats within
-/// a second, else down to one period of the stretch.
-pub(super) fn novelty(reference: &AudioFingerprint, stretch: Window) -> f64 {
-    let length = stretch.end - stretch.start;
-    let bins = LAGS.len() / BIN as usize + 1;
-    let (mut repeated, mut total) = (vec![0usize; bins], 0);
-    for surface in Surface::ALL {
-        let peaks = within(reference.peaks(surface), stretch);
-        total += peaks.len();
-        count(peaks, &mut repeated);
-    }
-    let counts = |(bin, count): (usize, &usize)| {
-        let share = (*count as f64 / total.max(1) as f64).min(1.0);
-        let excess = ((share - TOLERATED) / (PERIODIC - TOLERATED)).clamp(0.0, 1.0);
-        let period =
-            f64::from(LAGS.start + bin as u32 * BIN) / likeness_core::audio::TICKS_PER_SECOND;
-        1.0 - excess * (1.0 - period / length.max(period))
-    };
-    repeated.iter().enumerate().map(counts).fold(1.0, f64::min)
+/// Share of the evidence that counts for `transform` on a stretch of the reference: 1 for most
+/// music, little or nothing where a few rules foretell nearly all of it.
+pub(super) fn novelty(reference: &AudioFingerprint, stretch: Window, transform: &Transform) -> f64 {
+    let peaks = Surface::ALL.map(|surface| within(reference.peaks(surface), stretch));
+    let own = (transform.speed - 1.0).abs() <= NEAR_SPEED && transform.pitch.abs() <= NEAR_PITCH;
+    let least = if own { OWN_PACE } else { 0.0 };
+    ((HOPELESS - foretold(peaks)) / (HOPELESS - TOLERATED)).clamp(least, 1.0)
 }
 
-/// Adds to each bin of lags, and its neighbour above, the peaks that come again after it.
-fn count(peaks: &[Peak], repeated: &mut [usize]) {
-    let mut last = vec![usize::MAX; repeated.len()];
-    for (i, peak) in peaks.iter().enumerate() {
-        for later in &peaks[i + 1..] {
-            let lag = later.time - peak.time;
-            if lag >= LAGS.end {
-                break;
-            }
-            if lag < LAGS.start || later.frequency.abs_diff(peak.frequency) > STEPS {
-                continue;
-            }
-            let bin = ((lag - LAGS.start) / BIN) as usize;
-            // A period at the border of two bins belongs to both.
-            for near in [bin, bin.saturating_sub(1)] {
-                if last[near] != i {
-                    last[near] = i;
-                    repeated[near] += 1;
+/// Share of the peaks that a few rules foretell from those before.
+pub(super) fn foretold(peaks: [&[Peak]; 2]) -> f64 {
+    let total = peaks[0].len() + peaks[1].len();
+    // Per peak (those of the second surface after those of the first) the bins of its pasts.
+    let mut pasts: Vec<(u32, u32)> = Vec::new();
+    let mut first = 0;
+    for peaks in peaks {
+        for (i, peak) in peaks.iter().enumerate() {
+            let before = peaks[..i].iter().rev();
+            for past in before.take_while(|p| peak.time - p.time < LAGS.end) {
+                let lag = peak.time - past.time;
+                let moved = i32::from(peak.frequency) - i32::from(past.frequency);
+                if lag >= LAGS.start && moved.unsigned_abs() <= u32::from(MOVES) {
+                    let row = (moved + i32::from(MOVES)) as u32 / BIN.1;
+                    let bin = row * ROW as u32 + (lag - LAGS.start) / BIN.0;
+                    pasts.push(((first + i) as u32, bin));
                 }
             }
         }
+        first += peaks.len();
     }
+    let mut explained = vec![false; total];
+    let least = LEAST_PEAKS.max((total as f64 * LEAST_SHARE) as usize);
+    for _ in 0..RULES {
+        let mut counts = vec![0u32; ROW * ROWS];
+        for &(peak, bin) in &pasts {
+            counts[bin as usize] += u32::from(!explained[peak as usize]);
+        }
+        // What lies at a border belongs to both sides: a rule is two by two bins.
+        let rule = |at: usize| [at, at + 1, at + ROW, at + ROW + 1];
+        let sum = |at: &usize| rule(*at).iter().map(|&bin| counts[bin]).sum::<u32>();
+        let Some(best) = (0..counts.len() - ROW - 1).max_by_key(sum) else {
+            break;
+        };
+        let bins = rule(best);
+        let gained = |(peak, bin): &(u32, u32)| bins.contains(&(*bin as usize)).then_some(*peak);
+        let mut news: Vec<u32> = pasts.iter().filter_map(gained).collect();
+        news.retain(|&peak| !explained[peak as usize]);
+        news.dedup();
+        if news.len() < least {
+            break;
+        }
+        news.iter()
+            .for_each(|&peak| explained[peak as usize] = true);
+    }
+    explained.iter().filter(|&&e| e).count() as f64 / total.max(1) as f64
 }
 
 #[cfg(test)]
@@ -92,26 +118,36 @@ mod tests {
     }
 
     #[test]
-    fn a_metronome_counts_for_one_beat_and_a_melody_for_all() {
+    fn what_few_rules_foretell_counts_little_and_a_melody_counts_whole() {
         let whole = Window {
             start: 0.0,
             end: 20.0,
         };
-        let check = |peaks: Vec<Peak>, range: std::ops::Range<f64>| {
-            let found = novelty(&reference(peaks), whole);
+        let check = |peaks: Vec<Peak>, speed: f64, range: std::ops::Range<f64>| {
+            let transform = Transform {
+                speed,
+                pitch: 0.0,
+                query_time: 0.0,
+                reference_time: 0.0,
+            };
+            let found = novelty(&reference(peaks), whole, &transform);
             assert!(range.contains(&found), "{found}");
         };
-        let beats = |period: f64| (0..(20.0 / period) as u32).map(move |i| f64::from(i) * period);
-        check(beats(0.5).map(|t| peak(t, 700)).collect(), 0.0..0.15);
-        check(beats(0.61).map(|t| peak(t, 700)).collect(), 0.0..0.2);
-        // Four notes a loop of two seconds.
-        let loops = beats(0.5)
-            .enumerate()
-            .map(|(i, t)| peak(t, 100 + 40 * (i % 4) as u16));
-        check(loops.collect(), 0.99..1.01);
-        let melody = beats(0.25).enumerate();
-        let melody = melody.map(|(i, t)| peak(t, 100 + (i * i * 37 % 1000) as u16));
-        check(melody.collect(), 0.99..1.01);
-        check(Vec::new(), 0.99..1.01);
+        let beats = |period: f64, notes: &[u16]| -> Vec<Peak> {
+            let count = (20.0 / period) as usize;
+            let beat = |i: usize| peak(i as f64 * period, notes[i % notes.len()]);
+            (0..count).map(beat).collect()
+        };
+        let scale = [100, 148, 196, 220, 268, 316, 364, 388];
+        let silent = 0.0..0.01;
+        check(beats(0.5, &[700]), 1.1, silent.clone());
+        check(beats(0.61, &[700]), 1.1, silent.clone());
+        check(beats(0.5, &[100, 196, 268, 388]), 1.1, silent.clone());
+        check(beats(0.25, &scale), 0.8, silent);
+        // At its own pace a loop is the same loop.
+        check(beats(0.25, &scale), 1.0, 0.2..0.3);
+        let melody: Vec<u16> = (0..80).map(|i| 100 + (i * i * 37 % 1000) as u16).collect();
+        check(beats(0.25, &melody), 1.1, 0.99..1.01);
+        check(Vec::new(), 1.1, 0.99..1.01);
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn segments(
                 start: transform.to_reference(window.start),
                 end: transform.to_reference(window.end),
             };
-            evidence.total *= novelty(reference, heard) * endurance(window, config);
+            evidence.total *= novelty(reference, heard, &transform) * endurance(window, config);
             segments.push(Audible {
                 window,
                 transform,
