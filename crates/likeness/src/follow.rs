@@ -416,7 +416,8 @@ mod tests {
         let mut last = 0.0;
         for look in &looks {
             let end = look.start + look.fingerprint.duration;
-            assert!(end - last < 2.5, "{last} {end}");
+            // That there is no picture is learned while the first seconds come.
+            assert!(end - last < 4.0, "{last} {end}");
             last = end;
             let (from, to) = (look.start * f64::from(RATE), end * f64::from(RATE));
             let own = &samples[from as usize..to.round() as usize];
@@ -426,7 +427,7 @@ mod tests {
             assert!(look.fingerprint.audio == extractor.finish(), "to {end}");
             assert_eq!(look.fingerprint.video, StreamState::Absent);
         }
-        assert!((last - 20.0).abs() < 0.01 && looks.len() >= 13, "{last}");
+        assert!((last - 20.0).abs() < 0.01 && looks.len() >= 10, "{last}");
         assert!((6.0..7.0).contains(&looks[looks.len() - 1].fingerprint.duration));
     }
 

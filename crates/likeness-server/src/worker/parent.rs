@@ -194,11 +194,18 @@ impl Worker {
             complaints,
             line,
         } = self;
-        let (out, complaint) = tokio::join!(read(output, limit), log_complaints(complaints));
-        let (out, ()) = (out?, complaint?);
-        if out.len() as u64 == limit {
-            return Ok(None);
-        }
+        let reading = async {
+            let out = read(output, limit).await?;
+            match out.len() as u64 == limit {
+                // Whoever writes without end is not waited for.
+                true => Err(io::ErrorKind::FileTooLarge.into()),
+                false => Ok(out),
+            }
+        };
+        let out = match tokio::try_join!(reading, log_complaints(complaints)) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
+            read => read?.0,
+        };
         Ok(Some((line.status().await?, out)))
     }
 
