@@ -261,3 +261,62 @@ fn votes<'a>(
     }
     best.iter().sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hit whose own speed is off by `error`, and with it its offset.
+    fn hit(reference: u32, time: f64, transform: (f64, f64, f64), error: f64) -> Hit {
+        let (speed, pitch, offset) = transform;
+        let there = offset + (time - 8.0) * speed;
+        let own = speed * (1.0 + error);
+        let offset = there + (8.0 - time) * own;
+        Hit::alike(ReferenceId(reference), time, own, pitch, offset, 0.9)
+    }
+
+    #[test]
+    fn hits_with_rough_speeds_agree_on_one_line() {
+        let check = |speed: f64, pitch: f64, offset: f64, hits: u32| {
+            let transform = (speed, pitch, offset);
+            let error = |i: u32| f64::from(i * 7 % 5) * 0.016 - 0.032;
+            let time = |i: u32| 1.0 + f64::from(i) * 14.0 / f64::from(hits);
+            let mut all: Vec<Hit> = (0..hits)
+                .map(|i| hit(3, time(i), transform, error(i)))
+                .collect();
+            // Strays all over another reference and this one.
+            all.extend((0..400u32).map(|i| {
+                let spread = |k: u32, range: f64| f64::from(i * k % 997) / 997.0 * range;
+                let stray = (
+                    0.75 + spread(31, 0.6),
+                    spread(57, 12.0) - 6.0,
+                    spread(101, 300.0),
+                );
+                hit(i % 2 * 3, spread(211, 16.0), stray, 0.0)
+            }));
+            let window = Window {
+                start: 0.0,
+                end: 16.0,
+            };
+            let found = vote(&all, window, &AudioMatchConfig::default())[0];
+            let context = format!("{transform:?}: {found:?}");
+            assert_eq!(found.reference, ReferenceId(3), "{context}");
+            assert!((found.log_speed - speed.ln()).abs() < 0.03, "{context}");
+            assert!((found.pitch - pitch).abs() < 0.1, "{context}");
+            assert!((found.offset - offset).abs() < 0.2, "{context}");
+        };
+        check(1.0, 0.0, 60.0, 8);
+        check(0.8, -5.0, 33.3, 8);
+        check(1.3, 4.1, 100.2, 12);
+        check(1.05, 1.0, 5.0, 40);
+    }
+
+    #[test]
+    fn nothing_comes_of_nothing() {
+        let window = Window {
+            start: 0.0,
+            end: 16.0,
+        };
+        assert_eq!(vote(&[], window, &AudioMatchConfig::default()), []);
+    }
+}
