@@ -49,6 +49,12 @@ impl Work {
     }
 }
 
+/// Whether a file is a page of ours, by its first 512 bytes.
+pub fn is_page(start: &[u8]) -> bool {
+    const MARK: &[u8] = b"<meta name=\"generator\" content=\"likeness\"/>";
+    start.windows(MARK.len()).any(|part| part == MARK)
+}
+
 /// What a page shows of one query's matches.
 pub struct Shown(Vec<page::MatchView>);
 

@@ -1,5 +1,6 @@
 //! The page that `likeness match --report` and `likeness compare --report` write.
 
+use super::overwrite::may_overwrite;
 use crate::args::{Report, Search};
 use anyhow::{Context, bail};
 use likeness::Library;
@@ -35,6 +36,7 @@ impl Evidence {
                 }
             }
         }
+        may_overwrite(path, likeness_evidence::is_page)?;
         // Now, not after hours of work; and without harm to what is there.
         let file = File::options().append(true).create(true).open(path);
         file.with_context(|| format!("{}: cannot write the report", path.display()))?;

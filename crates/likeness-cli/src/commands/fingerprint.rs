@@ -1,6 +1,7 @@
 //! `likeness fingerprint`.
 
 use super::complain;
+use super::overwrite::may_overwrite;
 use crate::Outcome;
 use crate::args::{Fingerprint, Told};
 use crate::progress::{Progress, beside_bars};
@@ -46,6 +47,7 @@ fn one(args: &Fingerprint, file: &Path, output: &Path, quiet: bool) -> anyhow::R
             file.display()
         );
     }
+    may_overwrite(output, core::Fingerprint::recognise)?;
     let progress = Progress::new(std::iter::once(file), quiet);
     let extract = args.analysis.extract(1);
     let extracted = fingerprint_file(file, Density::Query, &extract, &|at| {

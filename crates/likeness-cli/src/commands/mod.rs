@@ -8,6 +8,7 @@ mod library;
 mod matching;
 mod merge;
 mod overlaps;
+mod overwrite;
 mod shell;
 
 use crate::Outcome;

@@ -209,6 +209,19 @@ fn a_page_overwrites_no_media() {
     run("nowhere/page.html")
         .ends_in(2)
         .complains(&["nowhere/page.html", "cannot write"]);
+    // Neither another work, nor the library, nor another page than ours; an empty file and an
+    // older page of ours are.
+    let manifest = sandbox.path("library/manifest");
+    let library = std::fs::read(&manifest).unwrap();
+    sandbox.copy("references/two.mp3", "other.mp3");
+    std::fs::write(sandbox.path("other.html"), "<!DOCTYPE html>").unwrap();
+    std::fs::write(sandbox.path("page.html"), "").unwrap();
+    for there in ["other.mp3", "library/manifest", "other.html"] {
+        run(there).ends_in(2).complains(&[there, "not overwritten"]);
+    }
+    run("page.html").ends_in(0);
+    run("page.html").ends_in(0);
+    assert_eq!(std::fs::read(&manifest).unwrap(), library);
     assert_eq!(std::fs::read(&upload).unwrap(), before);
 }
 

@@ -189,6 +189,13 @@ fn what_is_no_fingerprint_is_not_overwritten() {
         .run(&["fingerprint", "songs", "--out", "songs"])
         .ends_in(2)
         .complains(&["songs/one.mp3", "not overwritten"]);
+    sandbox.copy("references/two.mp3", "references/two.mp3");
+    let one = |output: &str| sandbox.run(&["fingerprint", "references/two.mp3", "-o", output]);
+    one("songs/one.mp3")
+        .ends_in(2)
+        .complains(&["songs/one.mp3", "not overwritten"]);
+    one("two.likeness").ends_in(0);
+    one("two.likeness").ends_in(0);
     assert_eq!(fs::read(&song).unwrap(), before);
 }
 
