@@ -269,6 +269,56 @@ fn pictures_without_corners_are_found_by_how_they_move() {
     }
 }
 
+/// A line of ragged letters that rises over black.
+fn rising_title(seed: u64, seconds: f64) -> Vec<Picture> {
+    let letters = texture(seed + 40);
+    let frame = |i: usize| {
+        let top = HEIGHT as f64 * 1.1 - i as f64 / RATE * 22.0;
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            let (line, gap) = (y as f64 - top, x % 24 > 19);
+            let inside = (40..280).contains(&x) && (0.0..34.0).contains(&line) && !gap;
+            let shade = |line: f64| letters.at(2 * x, 2 * line as usize) / 128 * 255;
+            if inside { shade(line) } else { 0 }
+        })
+    };
+    (0..(seconds.min(11.0) * RATE) as usize)
+        .map(frame)
+        .collect()
+}
+
+/// A spectrum that scrolls past: the lower, the louder, with onsets and notes.
+fn scrolling_spectrum(seed: u64, seconds: f64) -> Vec<Picture> {
+    let notes = texture(seed + 60);
+    let frame = |i: usize| {
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            let moment = (x + i * 3) as f64;
+            let beat = 1.0 - (moment / 21.0 + seed as f64 * 0.37).fract();
+            let depth = (y as f64 / HEIGHT as f64).powi(2);
+            let note = f64::from(notes.at((x + i * 3) % (2 * WIDTH), 2 * y)) / 255.0;
+            (230.0 * depth * (0.4 + 0.35 * note + 0.25 * beat)) as u8
+        })
+    };
+    (0..(seconds * RATE) as usize).map(frame).collect()
+}
+
+/// Out of step such films agree as little as any; in step they agree because of how they move.
+#[test]
+fn other_pictures_that_move_alike_are_not_found() {
+    type Maker = fn(u64, f64) -> Vec<Picture>;
+    let check = |name: &str, make: Maker| {
+        let store = library_of(make);
+        for other in 4..10 {
+            let found = find(&make(other, 14.0), RATE, &store);
+            assert!(found.is_empty(), "{name} {other}: {found:?}");
+        }
+        let copy = find(&make(2, 14.0), RATE, &store);
+        assert_eq!(copy.len(), 1, "{name}: {copy:?}");
+        assert_eq!(copy[0].reference.0, 1, "{name}");
+    };
+    check("rising title", rising_title);
+    check("scrolling spectrum", scrolling_spectrum);
+}
+
 #[test]
 fn what_is_not_a_copy_is_not_found() {
     let store = library();

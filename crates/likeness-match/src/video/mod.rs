@@ -1,6 +1,7 @@
 //! Video matching: keypoint votes propose, thumbnails prove.
 
 mod candidates;
+mod changes;
 mod config;
 mod ends;
 mod exclusion;
@@ -130,12 +131,11 @@ fn verify(
     pairs
         .iter_mut()
         .for_each(|pair| pair.reference[0] *= reference.aspect);
-    let seed = u64::from(hypothesis.reference.0) << 1 | u64::from(hypothesis.look.mirrored);
     let reach = match hypothesis.coarse {
         true => config.coarse_inlier_distance,
         false => config.inlier_distance,
     };
-    let Some(fit) = geometry::fit(&pairs, 0x9e37_79b9 + seed, reach, config) else {
+    let Some(fit) = geometry::fit(&pairs, reach, config) else {
         return Ok(None);
     };
     // Of keypoints alone, transforms are off by enough to make a good match a doubtful one.
@@ -166,13 +166,14 @@ fn verify(
     let polished = (map != fit.map)
         .then(|| comparison.examine(&Fit { map, ..fit }, config.threshold, config))
         .flatten();
-    let found = polished.or((new.evidence >= config.threshold).then_some(new));
+    let sure = |found: &Verified| found.evidence >= config.threshold;
+    let found = polished.filter(sure).or(Some(new).filter(sure));
     Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
 }
 
 impl Comparison<'_> {
     /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
-    /// below `threshold`.
+    /// below `threshold` even before it is compared with decoys.
     fn examine(&self, fit: &Fit, threshold: f64, config: &VideoMatchConfig) -> Option<Verified> {
         let Comparison {
             query,
@@ -206,10 +207,18 @@ impl Comparison<'_> {
             film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
         );
         let levelled = (films.0.levelled(), films.1.levelled());
-        let agreement = segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
+        let (mut agreement, changes) =
+            segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
         let placed = (&fit.map, look.mirrored);
         let refound = refind::refind(query, reference, placed, line, agreement.span, config);
-        let evidence = evidence(&agreement, &refound, &fit.map, self.coarse, config);
+        let weigh =
+            |agreement: &Agreement| evidence(agreement, &refound, &fit.map, self.coarse, config);
+        let mut evidence = weigh(&agreement);
+        let promising = evidence >= threshold;
+        if evidence >= config.threshold {
+            agreement.decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
+            evidence = weigh(&agreement);
+        }
         tracing::debug!(
             query = query.duration,
             coarse = self.coarse,
@@ -221,7 +230,7 @@ impl Comparison<'_> {
             ?look,
             "examined"
         );
-        if evidence < threshold {
+        if !promising {
             return None;
         }
         let span = ends::refine(&warps, (line, agreement.span), (query, reference), config);
@@ -268,8 +277,9 @@ fn evidence(
     if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
         return f64::NEG_INFINITY;
     }
-    let film = agreement.change.clamp(-0.99, 0.99).atanh();
-    let sureness = (film / agreement.chance).min(weights.max_sureness);
+    let film = agreement.change.clamp(-0.999, 0.999).atanh();
+    let chance = agreement.chance.hypot(agreement.decoy);
+    let sureness = (film / chance).min(weights.max_sureness);
     let keypoints = ((refound.found as f64 + 3.0) / (refound.chance + 3.0)).ln();
     // Hardly anyone turns a picture by much.
     let turn = (map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);

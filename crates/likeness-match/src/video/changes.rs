@@ -1,0 +1,239 @@
+//! What changes from one picture to the next in two films that run side by side, and what such changes
+//! correlate by chance.
+
+use super::film::{Film, dot};
+use std::ops::RangeInclusive;
+
+/// Variance of a change that quantisation alone makes.
+const QUANTISATION: f32 = 2.7;
+/// Chance is never taken for less.
+const MIN_CHANCE: f64 = 0.02;
+/// Pictures by which films must be out of step not to be in step.
+const OUT_OF_STEP: usize = 5;
+/// The largest of the correlations with a turned film, at all its shifts, that their root mean square
+/// gives rise to by chance, in units of it.
+const LARGEST: f64 = 3.2;
+
+/// What changes from one picture to the next, in both films.
+pub(super) struct Changes {
+    /// Values of a picture.
+    size: usize,
+    query: Vec<f32>,
+    reference: Vec<f32>,
+}
+
+impl Changes {
+    /// The changes at `steps` of two films that run side by side. Pixels count by how much they
+    /// change in the reference: the rest of a copy holds nothing but noise. No step counts more than
+    /// the mean one: a cut changes more than all motion together.
+    pub(super) fn new(
+        query: &Film,
+        reference: &Film,
+        numbers: &[usize],
+        steps: RangeInclusive<usize>,
+    ) -> Changes {
+        let size = query.size;
+        let steps: Vec<usize> = steps.skip(1).collect();
+        let difference = |film: &Film, number: &dyn Fn(usize) -> usize| -> Vec<f32> {
+            let of = |&k: &usize| {
+                let pair = film
+                    .picture(number(k))
+                    .iter()
+                    .zip(film.picture(number(k - 1)));
+                pair.map(|(b, a)| b - a)
+            };
+            steps.iter().flat_map(of).collect()
+        };
+        let mut changes = Changes {
+            size,
+            query: difference(query, &|k| numbers[k]),
+            reference: difference(reference, &|k| k),
+        };
+        let energy = changes.energy();
+        let mean = energy.iter().sum::<f32>() / size as f32;
+        let floor = mean + QUANTISATION * steps.len() as f32;
+        let weights: Vec<f32> = energy.iter().map(|e| (e / (e + floor)).sqrt()).collect();
+        for film in [&mut changes.query, &mut changes.reference] {
+            for picture in film.chunks_exact_mut(size) {
+                picture.iter_mut().zip(&weights).for_each(|(v, w)| *v *= w);
+            }
+            limit(film, size);
+        }
+        changes
+    }
+
+    fn len(&self) -> usize {
+        self.query.len() / self.size
+    }
+
+    /// Correlation of each step with the one that `twin` gives for it.
+    pub(super) fn correlation(&self, twin: impl Fn(usize) -> usize) -> f64 {
+        let picture = |k: usize| k * self.size..(k + 1) * self.size;
+        let products = (0..self.len()).map(|k| {
+            f64::from(dot(
+                &self.query[picture(k)],
+                &self.reference[picture(twin(k))],
+            ))
+        });
+        let norm = f64::from(dot(&self.query, &self.query))
+            * f64::from(dot(&self.reference, &self.reference));
+        match norm > 0.0 {
+            true => products.sum::<f64>() / norm.sqrt(),
+            false => 0.0,
+        }
+    }
+
+    /// How many moments of change there are: few when all that happens is one cut.
+    pub(super) fn moments(&self) -> f64 {
+        let steps = self
+            .query
+            .chunks_exact(self.size)
+            .zip(self.reference.chunks_exact(self.size));
+        let weights = steps.map(|(q, r)| (f64::from(dot(q, q)) * f64::from(dot(r, r))).sqrt());
+        let (sum, squares) = weights.fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
+        if squares > 0.0 {
+            sum * sum / squares
+        } else {
+            0.0
+        }
+    }
+
+    /// Root mean square of what the same changes correlate out of step: played round from another
+    /// moment on, and played backwards.
+    pub(super) fn chance(&self) -> f64 {
+        let n = self.len();
+        let least = self.moments().max(1.0).sqrt().recip();
+        if n < 4 * OUT_OF_STEP {
+            // Too few to be put out of step.
+            return least;
+        }
+        let shifted = (OUT_OF_STEP..=n - OUT_OF_STEP).map(|s| self.correlation(|k| (k + s) % n));
+        let reversed = (0..n).map(|s| self.correlation(|k| (s + n - k) % n));
+        let (mut squares, mut count) = (0.0, 0);
+        for c in shifted.chain(reversed) {
+            squares += c * c;
+            count += 1;
+        }
+        (squares / f64::from(count)).sqrt().max(MIN_CHANCE)
+    }
+
+    /// What pictures of another kind that move alike would correlate: the reference's own, turned over.
+    ///
+    /// Two titles that rise, or the spectra of two songs that scroll, keep in step and look alike as far
+    /// as small pictures tell, and out of step they do not: the motion alone makes them agree. A film
+    /// mirrored across the motion, or mirrored along it and played backwards, moves as it did but
+    /// shows something else. It is turned about the middle of what moves in it, so that it stays where
+    /// it was, and shifted in time to where it agrees best. `pixels` are the places of the values in a
+    /// picture of `width`. What is no more than chance counts as nothing.
+    pub(super) fn decoy(&self, pixels: &[usize], width: usize) -> f64 {
+        let turned = TURNS.map(|turn| self.turned(turn, pixels, width).best_shift(turn.reversed));
+        let best = turned.into_iter().fold(0.0, f64::max);
+        let by_chance = LARGEST * self.chance();
+        (best * best - by_chance * by_chance).max(0.0).sqrt() / LARGEST
+    }
+
+    /// The same with the reference turned over.
+    fn turned(&self, turn: Turn, pixels: &[usize], width: usize) -> Changes {
+        let sources = turn.sources(pixels, width, &self.energy());
+        let sign = if turn.reversed { -1.0 } else { 1.0 };
+        let pictures = self.reference.chunks_exact(self.size);
+        let read =
+            |picture: &[f32], source: &Option<usize>| source.map_or(0.0, |i| sign * picture[i]);
+        Changes {
+            size: self.size,
+            query: self.query.clone(),
+            reference: pictures
+                .flat_map(|picture| sources.iter().map(move |source| read(picture, source)))
+                .collect(),
+        }
+    }
+
+    /// The highest correlation when the reference begins, or ends, at any other moment.
+    fn best_shift(&self, reversed: bool) -> f64 {
+        let n = self.len();
+        let shifted = |s: usize| match reversed {
+            true => self.correlation(|k| (s + n - k) % n),
+            false => self.correlation(|k| (s + k) % n),
+        };
+        (0..n).map(shifted).fold(0.0, f64::max)
+    }
+
+    /// How much each value of the reference changes.
+    fn energy(&self) -> Vec<f32> {
+        let mut energy = vec![0.0; self.size];
+        for picture in self.reference.chunks_exact(self.size) {
+            energy
+                .iter_mut()
+                .zip(picture)
+                .for_each(|(e, v)| *e += v * v);
+        }
+        energy
+    }
+}
+
+/// A way to turn a film over such that some motion stays what it was.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// Left to right.
+    across: bool,
+    /// Upside down.
+    down: bool,
+    /// Played backwards.
+    reversed: bool,
+}
+
+const TURNS: [Turn; 5] = [
+    // Motion up and down, and to the sides, stays.
+    turn(true, false, false),
+    turn(false, true, false),
+    turn(false, true, true),
+    turn(true, false, true),
+    // All straight motion stays.
+    turn(true, true, true),
+];
+
+const fn turn(across: bool, down: bool, reversed: bool) -> Turn {
+    Turn {
+        across,
+        down,
+        reversed,
+    }
+}
+
+impl Turn {
+    /// For each of some pixels of a picture of `width`, the number of the one that comes in its place
+    /// when turned about the middle of their `energy`.
+    fn sources(self, pixels: &[usize], width: usize, energy: &[f32]) -> Vec<Option<usize>> {
+        let total: f32 = energy.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        let middle = |place: fn(usize, usize) -> usize| {
+            let weighted = pixels.iter().zip(energy);
+            let sum: f32 = weighted.map(|(&p, e)| place(p, width) as f32 * e).sum();
+            (2.0 * sum / total).round() as usize
+        };
+        let (twice_x, twice_y) = (middle(|p, w| p % w), middle(|p, w| p / w));
+        let mirror = |at: usize, twice: usize, flip: bool| match flip {
+            true => twice.checked_sub(at),
+            false => Some(at),
+        };
+        let source = |&pixel: &usize| {
+            let x = mirror(pixel % width, twice_x, self.across)?;
+            let y = mirror(pixel / width, twice_y, self.down)?;
+            // Pixels come in rising order.
+            (x < width).then(|| pixels.binary_search(&(y * width + x)).ok())?
+        };
+        pixels.iter().map(source).collect()
+    }
+}
+
+/// Scales down the pictures with more than the mean energy.
+fn limit(film: &mut [f32], size: usize) {
+    let total = dot(film, film);
+    let mean = total / (film.len() / size).max(1) as f32;
+    for picture in film.chunks_exact_mut(size) {
+        let energy = dot(picture, picture);
+        if energy > mean {
+            let scale = (mean / energy).sqrt();
+            picture.iter_mut().for_each(|v| *v *= scale);
+        }
+    }
+}
