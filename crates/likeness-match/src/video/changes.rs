@@ -12,7 +12,7 @@ const MIN_CHANCE: f64 = 0.02;
 const OUT_OF_STEP: usize = 5;
 /// The largest of the correlations with a turned film, at all its shifts, that their root mean square
 /// gives rise to by chance, in units of it.
-const LARGEST: f64 = 3.2;
+pub(super) const LARGEST: f64 = 3.2;
 
 /// What changes from one picture to the next, in both films.
 pub(super) struct Changes {
@@ -124,12 +124,10 @@ impl Changes {
     /// mirrored across the motion, or mirrored along it and played backwards, moves as it did but
     /// shows something else. It is turned about the middle of what moves in it, so that it stays where
     /// it was, and shifted in time to where it agrees best. `pixels` are the places of the values in a
-    /// picture of `width`. What is no more than chance counts as nothing.
+    /// picture of `width`.
     pub(super) fn decoy(&self, pixels: &[usize], width: usize) -> f64 {
         let turned = TURNS.map(|turn| self.turned(turn, pixels, width).best_shift(turn.reversed));
-        let best = turned.into_iter().fold(0.0, f64::max);
-        let by_chance = LARGEST * self.chance();
-        (best * best - by_chance * by_chance).max(0.0).sqrt() / LARGEST
+        turned.into_iter().fold(0.0, f64::max)
     }
 
     /// The same with the reference turned over.

@@ -107,6 +107,18 @@ pub struct Evidence {
     pub smooth_film: f64,
     /// ...of which more than so many moments are not more independent.
     pub max_moments: f64,
+    /// Log-odds against a film that only moves alike, by the keypoints that move: without evidence...
+    pub moving_prior: f64,
+    /// ...for each unit of Fisher's z by which the films correlate better than a decoy does...
+    pub moving_film: f64,
+    /// ...and for each factor e of moving keypoints found again over those found by chance.
+    pub moving_keypoints: f64,
+    /// Moving keypoints to find again from which their absence says something.
+    pub min_moving: usize,
+    /// Log-odds that films lose against such a one where moving keypoints could have spoken...
+    pub moving_doubt: f64,
+    /// ...and for each factor e by which those found are fewer than e times chance.
+    pub moving_missing: f64,
     /// Log-odds below the threshold from which a match by keypoints gets a second look, after its
     /// transform was moved to where the films agree best.
     pub doubt: f64,
@@ -127,6 +139,12 @@ impl Default for Evidence {
             smooth_prior: -12.5,
             smooth_film: 2.5,
             max_moments: 40.0,
+            moving_prior: -14.4,
+            moving_film: 6.0,
+            moving_keypoints: 6.0,
+            min_moving: 60,
+            moving_doubt: 4.0,
+            moving_missing: 6.0,
             doubt: 10.0,
             min_correlation: 0.3,
             min_moments: 4.0,

@@ -4,6 +4,7 @@ mod candidates;
 mod changes;
 mod config;
 mod ends;
+mod evidence;
 mod exclusion;
 mod film;
 mod geometry;
@@ -24,14 +25,13 @@ pub use placement::{Placement, covered};
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
+use evidence::Signs;
 use film::{Film, Look, Warps};
 use geometry::{Affine, Fit};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
-use refind::Refound;
-use segments::Agreement;
 use std::collections::BTreeMap;
 use timeline::{Line, Products};
 
@@ -207,17 +207,21 @@ impl Comparison<'_> {
             film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
         );
         let levelled = (films.0.levelled(), films.1.levelled());
-        let (mut agreement, changes) =
+        let (agreement, changes) =
             segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
         let placed = (&fit.map, look.mirrored);
         let refound = refind::refind(query, reference, placed, line, agreement.span, config);
-        let weigh =
-            |agreement: &Agreement| evidence(agreement, &refound, &fit.map, self.coarse, config);
-        let mut evidence = weigh(&agreement);
+        let signs = Signs {
+            agreement: &agreement,
+            refound: &refound,
+            map: &fit.map,
+            look,
+        };
+        let mut evidence = signs.evidence(self.coarse, &config.evidence);
         let promising = evidence >= threshold;
         if evidence >= config.threshold {
-            agreement.decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
-            evidence = weigh(&agreement);
+            let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
+            evidence = evidence.min(signs.against_decoys(decoy, &config.evidence));
         }
         tracing::debug!(
             query = query.duration,
@@ -263,33 +267,6 @@ fn spread(times: impl Iterator<Item = f64>, slack: f64) -> (f64, f64) {
     times.sort_by(f64::total_cmp);
     let cut = times.len() / 20;
     (times[cut] - slack, times[times.len() - 1 - cut] + slack)
-}
-
-/// Log-odds of a copy: films that agree over many moments, and keypoints found again.
-fn evidence(
-    agreement: &Agreement,
-    refound: &Refound,
-    map: &Affine,
-    coarse: bool,
-    config: &VideoMatchConfig,
-) -> f64 {
-    let weights = &config.evidence;
-    if agreement.correlation < weights.min_correlation || agreement.moments < weights.min_moments {
-        return f64::NEG_INFINITY;
-    }
-    let film = agreement.change.clamp(-0.999, 0.999).atanh();
-    let chance = agreement.chance.hypot(agreement.decoy);
-    let sureness = (film / chance).min(weights.max_sureness);
-    let keypoints = ((refound.found as f64 + 3.0) / (refound.chance + 3.0)).ln();
-    // Hardly anyone turns a picture by much.
-    let turn = (map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);
-    let besides = weights.keypoints * keypoints.min(weights.max_keypoints) - turn;
-    let evidence = weights.prior + weights.sureness * sureness + besides;
-    if !coarse {
-        return evidence;
-    }
-    let moments = agreement.moments.min(weights.max_moments);
-    evidence.min(weights.smooth_prior + weights.smooth_film * film * moments.sqrt() + besides)
 }
 
 fn score(evidence: f64) -> f64 {

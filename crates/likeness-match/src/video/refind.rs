@@ -16,6 +16,12 @@ pub(super) struct Refound {
     pub found: usize,
     /// Those found as far from where they should be as would be wrong: chance.
     pub chance: f64,
+    /// As `expected`, of what moves or changes in the reference.
+    pub moving_expected: usize,
+    /// As `found`, of what moves or changes in the reference.
+    pub moving: usize,
+    /// As `chance`, of what moves or changes in the reference.
+    pub moving_chance: f64,
 }
 
 /// A keypoint where the query should show it.
@@ -25,6 +31,8 @@ struct Projected {
     level: f64,
     angle: i32,
     descriptor: Descriptor,
+    /// Whether neither the keyframe before nor the one after has it at the same place.
+    moves: bool,
 }
 
 /// Looks for the reference's keypoints in all query keyframes of `span`.
@@ -37,7 +45,7 @@ pub(super) fn refind(
     config: &VideoMatchConfig,
 ) -> Refound {
     let mut sum = Refound::default();
-    let mut wrong = 0;
+    let (mut wrong, mut moving_wrong) = (0, 0);
     for frame in query
         .keyframes
         .iter()
@@ -46,14 +54,28 @@ pub(super) fn refind(
         let Some(twin) = nearest(reference, line.at(frame.seconds())) else {
             continue;
         };
-        let expected = project(twin, reference.aspect, query.aspect, map, flip);
+        let placed = (map, flip);
+        let expected = project(
+            &reference.keyframes,
+            twin,
+            (reference.aspect, query.aspect),
+            placed,
+            config,
+        );
+        let moving = expected.iter().filter(|p| p.moves).count();
         sum.expected += expected.len();
-        sum.found += count(&expected, frame, query.aspect, [0.0, 0.0], config);
+        sum.moving_expected += moving;
+        let (all, moving) = count(&expected, frame, query.aspect, [0.0, 0.0], config);
+        sum.found += all;
+        sum.moving += moving;
         for shift in SHIFTS {
-            wrong += count(&expected, frame, query.aspect, shift, config);
+            let (all, moving) = count(&expected, frame, query.aspect, shift, config);
+            wrong += all;
+            moving_wrong += moving;
         }
     }
     sum.chance = wrong as f64 / SHIFTS.len() as f64;
+    sum.moving_chance = moving_wrong as f64 / SHIFTS.len() as f64;
     sum
 }
 
@@ -61,12 +83,12 @@ pub(super) fn refind(
 const SHIFTS: [[f64; 2]; 4] = [[0.09, 0.02], [-0.08, 0.05], [0.03, -0.1], [-0.04, -0.07]];
 
 /// The keyframe nearest to a time, unless it is too far to show the same.
-fn nearest(reference: &VideoFingerprint, time: f64) -> Option<&Keyframe> {
+fn nearest(reference: &VideoFingerprint, time: f64) -> Option<usize> {
     let frames = &reference.keyframes;
     let after = frames.partition_point(|f| f.seconds() < time);
-    let far = |f: &&Keyframe| (f.seconds() - time).abs();
-    let next = frames.get(after);
-    let last = after.checked_sub(1).and_then(|i| frames.get(i));
+    let far = |&i: &usize| (frames[i].seconds() - time).abs();
+    let next = (after < frames.len()).then_some(after);
+    let last = after.checked_sub(1);
     // A still scene has few keyframes: the last one stands for what follows.
     let nearest = next
         .into_iter()
@@ -76,12 +98,19 @@ fn nearest(reference: &VideoFingerprint, time: f64) -> Option<&Keyframe> {
 }
 
 fn project(
-    frame: &Keyframe,
-    aspect: f64,
-    query_aspect: f64,
-    map: &Affine,
-    flip: bool,
+    frames: &[Keyframe],
+    number: usize,
+    (aspect, query_aspect): (f64, f64),
+    (map, flip): (&Affine, bool),
+    config: &VideoMatchConfig,
 ) -> Vec<Projected> {
+    let frame = &frames[number];
+    let beside = [number.checked_sub(1), Some(number + 1)];
+    let beside: Vec<&Keyframe> = beside
+        .iter()
+        .flatten()
+        .filter_map(|&i| frames.get(i))
+        .collect();
     let sizes = VideoConfig::DEFAULT.level_sizes;
     let ratio = (f64::from(sizes[0]) / f64::from(sizes[1])).ln();
     // Levels measure by the root of the picture's area, maps by its height.
@@ -110,19 +139,36 @@ fn project(
                 level,
                 angle: i32::from(angle) + turn,
                 descriptor,
+                moves: !beside.iter().any(|frame| stays(keypoint, frame, config)),
             })
         })
         .collect()
 }
 
-/// How many of the expected keypoints the frame has, displaced by `shift`.
+/// Part of a picture's width and height by which a keypoint that stands still seems to move.
+const STILL: f32 = 0.01;
+
+/// Whether a frame has a keypoint where another frame has it.
+fn stays(keypoint: &Keypoint, frame: &Keyframe, config: &VideoMatchConfig) -> bool {
+    let (x, y) = words::place(keypoint);
+    let [a, b] = keypoint.descriptor;
+    frame.keypoints.iter().any(|other| {
+        let (u, v) = words::place(other);
+        let [c, d] = other.descriptor;
+        (x - u).abs() < STILL
+            && (y - v).abs() < STILL
+            && (a ^ c).count_ones() + (b ^ d).count_ones() <= config.descriptor_distance
+    })
+}
+
+/// How many of the expected keypoints the frame has, displaced by `shift`, and how many of those move.
 fn count(
     expected: &[Projected],
     frame: &Keyframe,
     aspect: f64,
     shift: [f64; 2],
     config: &VideoMatchConfig,
-) -> usize {
+) -> (usize, usize) {
     let places: Vec<(f64, f64, &Keypoint)> = frame
         .keypoints
         .iter()
@@ -136,14 +182,17 @@ fn count(
         })
         .collect();
     let reach = config.refind_distance;
+    let found = |p: &&Projected| {
+        places.iter().any(|(x, y, keypoint)| {
+            (x - p.x).abs() < reach && (y - p.y).abs() < reach && same(p, keypoint, config)
+        })
+    };
     expected
         .iter()
-        .filter(|p| {
-            places.iter().any(|(x, y, keypoint)| {
-                (x - p.x).abs() < reach && (y - p.y).abs() < reach && same(p, keypoint, config)
-            })
+        .filter(found)
+        .fold((0, 0), |(all, moving), p| {
+            (all + 1, moving + usize::from(p.moves))
         })
-        .count()
 }
 
 fn same(expected: &Projected, keypoint: &Keypoint, config: &VideoMatchConfig) -> bool {

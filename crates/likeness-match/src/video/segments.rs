@@ -54,8 +54,6 @@ pub(super) struct Agreement {
     pub change: f64,
     /// The same, root mean square, out of step: by chance.
     pub chance: f64,
-    /// The same, root mean square, of other pictures that move alike: 0 where it was not looked for.
-    pub decoy: f64,
     /// How many moments of change it rests on: few when all that happens is one cut, however long
     /// what follows stands still.
     pub moments: f64,
@@ -101,7 +99,6 @@ pub(super) fn agreement(
         correlation: total.correlation(),
         change: changes.correlation(|k| k),
         chance: changes.chance(),
-        decoy: 0.0,
         moments: changes.moments(),
     };
     Some((agreement, changes))
