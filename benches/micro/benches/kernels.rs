@@ -3,7 +3,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use likeness_match::video::scan;
+use likeness_match::video::{dot, scan};
 use likeness_micro::{Numbers, bytes};
 use likeness_video::kernels::{self, scalar};
 
@@ -98,6 +98,17 @@ fn smaller_eigenvalues(bencher: Bencher<'_, '_>, form: Form) {
 }
 
 /// 4096 residuals against one, as in the look-up of one word.
+/// A picture's worth of values of two films.
+#[divan::bench(args = FORMS)]
+fn dot_product(bencher: Bencher<'_, '_>, form: Form) {
+    const VALUES: usize = 48 * 27;
+    let kernel: fn(&[f32], &[f32]) -> f32 = form.choose(dot::dot, dot::scalar);
+    let (a, b) = (floats(1), floats(2));
+    bencher
+        .counter(ItemsCount::new(VALUES))
+        .bench_local(|| kernel(black_box(&a[..VALUES]), black_box(&b[..VALUES])));
+}
+
 #[divan::bench(args = FORMS)]
 fn hamming_scan(bencher: Bencher<'_, '_>, form: Form) {
     let entries: Vec<scan::Entry> = Numbers(1)

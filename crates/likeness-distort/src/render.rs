@@ -91,7 +91,7 @@ pub(crate) struct Clock {
     pub(crate) origin: f64,
     /// Pictures a second, 1..=60.
     pub(crate) frame_rate: f64,
-    /// Whether there is sound at all.
+    /// Whether there is sound, and such that filters can read it.
     pub(crate) audible: bool,
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
         if !timed {
             continue;
         }
-        clock.audible |= medium == Type::Audio;
+        clock.audible |= medium == Type::Audio && has_named_channels(&stream);
         if stream.start_time() != ffmpeg::ffi::AV_NOPTS_VALUE {
             let start = stream.start_time() as f64 * f64::from(stream.time_base());
             // A negative start is the encoder's delay, which the decoder drops.
@@ -125,6 +125,15 @@ pub(crate) fn clock(path: &Path) -> Result<Clock, DistortError> {
         clock.origin = 0.0;
     }
     Ok(clock)
+}
+
+/// Whether a container tells what the channels of a stream are, or there are so few that it goes
+/// without saying. Where only the decoder knows, FFmpeg's `amovie` takes it for a change in mid-stream,
+/// which filters refuse.
+fn has_named_channels(stream: &ffmpeg::Stream<'_>) -> bool {
+    // SAFETY: the stream's parameters are valid while the stream is borrowed.
+    let layout = unsafe { (*(*stream.as_ptr()).codecpar).ch_layout };
+    layout.order != ffmpeg::ffi::AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC || layout.nb_channels <= 2
 }
 
 #[cfg(test)]

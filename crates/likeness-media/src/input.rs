@@ -449,7 +449,10 @@ fn not_opened(path: &Path, head: &[u8], error: ffmpeg::Error) -> MediaError {
             reason: match error {
                 // FFmpeg has no words for this one.
                 ffmpeg::Error::Eof => "it ends before its streams begin".to_owned(),
-                error => error.to_string(),
+                error => match error.to_string() {
+                    said if said.is_empty() => "its streams cannot be read".to_owned(),
+                    said => said,
+                },
             },
         },
         None => MediaError::NotMedia {

@@ -140,7 +140,13 @@ fn collect_directory(root: &Path, collected: &mut Collected) {
     for entry in WalkDir::new(root).sort_by_file_name() {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
-            // Pipes, devices, links that lead nowhere or to directories.
+            // Somebody meant it to be there.
+            Ok(entry) if leads_nowhere(&entry) && has_media_extension(entry.path()) => {
+                collected.errors.push(InputError::Missing {
+                    path: entry.into_path(),
+                });
+            }
+            // Pipes, devices, links to directories.
             Ok(entry) if !is_file(&entry) => collected.ignored += 1,
             Ok(entry) if looks_like_media(&entry) => collected.inputs.push(Input {
                 identifier: relative_name(root, entry.path()),
@@ -166,18 +172,27 @@ fn is_file(entry: &DirEntry) -> bool {
     kind.is_file() || kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|m| m.is_file())
 }
 
+/// Whether it is a link to what does not exist, or to itself.
+fn leads_nowhere(entry: &DirEntry) -> bool {
+    entry.file_type().is_symlink() && fs::metadata(entry.path()).is_err()
+}
+
 fn looks_like_media(entry: &DirEntry) -> bool {
     // "._song.mp3" is where macOS keeps a file's attributes on foreign disks.
     if entry.file_name().as_encoded_bytes().starts_with(b"._") {
         return false;
     }
-    let extension = entry.path().extension().and_then(|e| e.to_str());
+    has_media_extension(entry.path()) || is_fingerprint(entry.path())
+}
+
+fn has_media_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(OsStr::to_str);
     let known = |e: &str| {
         MEDIA_EXTENSIONS
             .iter()
             .any(|media| e.eq_ignore_ascii_case(media))
     };
-    extension.is_some_and(known) || is_fingerprint(entry.path())
+    extension.is_some_and(known)
 }
 
 /// Whether a file starts as a fingerprint file does.
@@ -255,8 +270,9 @@ mod tests {
         let collected = collect_inputs(&[at("d"), at("odd.xyz"), at("odd.xyz")]);
         let want = ["b.MP3", "c.print", "link.wav", "sub/a.mkv", "odd.xyz"];
         assert_eq!(names(&collected), want);
-        assert_eq!(collected.ignored, 4);
-        assert!(collected.errors.is_empty(), "{:?}", collected.errors);
+        assert_eq!(collected.ignored, 3);
+        let paths: Vec<&Path> = collected.errors.iter().map(InputError::path).collect();
+        assert_eq!(paths, [at("d/dangling.mp3")]);
         assert!(!collected.inputs[0].named && collected.inputs[4].named);
     }
 

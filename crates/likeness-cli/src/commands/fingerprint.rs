@@ -222,7 +222,13 @@ fn tell(args: &Fingerprint, record: &Value) -> anyhow::Result<()> {
     }
     let line = match (args.format, record["file"].as_str()) {
         (Told::Jsonl, _) => record.to_string(),
-        (Told::Text, Some(file)) => text::printable(&format!("written {file}")).into_owned(),
+        (Told::Text, Some(file)) => {
+            let done = match record["was_there"] {
+                Value::Bool(true) => "kept",
+                _ => "written",
+            };
+            text::printable(&format!("{done} {file}")).into_owned()
+        }
         (Told::Text, None) => return Ok(()),
     };
     beside_bars(|| {

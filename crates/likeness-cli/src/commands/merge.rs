@@ -10,14 +10,24 @@ use std::io::Write;
 /// Copies the references of other libraries into one.
 pub(crate) fn merge(args: &Merge, quiet: bool) -> anyhow::Result<Outcome> {
     // First the others: no library is made when there is nothing to put into it.
+    let mut outcome = Outcome::Done;
+    let mut sound = Vec::new();
     for other in &args.others {
-        Library::browse(other)?;
+        match Library::browse(other) {
+            Ok(_) => sound.push(other),
+            Err(error) => {
+                complain(error);
+                outcome = Outcome::Failures;
+            }
+        }
+    }
+    if sound.is_empty() {
+        return Ok(outcome);
     }
     let mut writer = LibraryWriter::open_or_create(&args.library.path)?;
-    let mut outcome = Outcome::Done;
-    for other in &args.others {
+    for other in sound {
         let (mut added, mut replaced, mut there) = (0, 0, 0);
-        writer.merge(other, args.replace, &mut |identifier, event| match event {
+        let merged = writer.merge(other, args.replace, &mut |identifier, event| match event {
             MergeEvent::Added => added += 1,
             MergeEvent::Replaced => replaced += 1,
             MergeEvent::AlreadyThere => there += 1,
@@ -28,7 +38,11 @@ pub(crate) fn merge(args: &Merge, quiet: bool) -> anyhow::Result<Outcome> {
                 ));
                 outcome = Outcome::Failures;
             }
-        })?;
+        });
+        if let Err(error) = merged {
+            complain(error);
+            outcome = Outcome::Failures;
+        }
         if !quiet {
             let name = other.display().to_string();
             writeln!(

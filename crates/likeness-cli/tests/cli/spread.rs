@@ -127,6 +127,14 @@ fn what_is_no_library_cannot_be_merged_and_makes_none() {
         .ends_in(2)
         .complains(&["file"]);
     assert!(!sandbox.path("library").exists());
+    // What can be merged is.
+    let all = references();
+    sandbox.run(&["add", "--library", "sound", &all]).ends_in(0);
+    sandbox
+        .run(&["merge", "nowhere", "sound", "file"])
+        .ends_in(2)
+        .complains(&["nowhere", "file"]);
+    assert_eq!(listed(&sandbox), ALL);
 }
 
 #[test]

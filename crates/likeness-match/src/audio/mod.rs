@@ -171,7 +171,8 @@ fn found(reference: ReferenceId, segments: &[Audible], verdict: &Verdict) -> Opt
 fn segment(audible: &Audible, verdict: &Verdict) -> Segment {
     let (window, transform) = (audible.window, audible.transform);
     Segment {
-        query_start: window.start,
+        // Rounding may leave it a hair before the query.
+        query_start: window.start.max(0.0),
         query_end: window.end,
         reference_start: transform.to_reference(window.start).max(0.0),
         reference_end: transform.to_reference(window.end),

@@ -1,7 +1,8 @@
 //! What changes from one picture to the next in two films that run side by side, and what such changes
 //! correlate by chance.
 
-use super::film::{Film, dot};
+use super::dot::dot;
+use super::film::Film;
 use std::ops::RangeInclusive;
 
 /// Variance of a change that quantisation alone makes.
@@ -20,6 +21,8 @@ pub(super) struct Changes {
     size: usize,
     query: Vec<f32>,
     reference: Vec<f32>,
+    /// Root of the product of their energies.
+    norm: f64,
 }
 
 impl Changes {
@@ -44,22 +47,29 @@ impl Changes {
             };
             steps.iter().flat_map(of).collect()
         };
-        let mut changes = Changes {
-            size,
-            query: difference(query, &|k| numbers[k]),
-            reference: difference(reference, &|k| k),
-        };
-        let energy = changes.energy();
+        let mut query = difference(query, &|k| numbers[k]);
+        let mut reference = difference(reference, &|k| k);
+        let energy = energy(&reference, size);
         let mean = energy.iter().sum::<f32>() / size as f32;
         let floor = mean + QUANTISATION * steps.len() as f32;
         let weights: Vec<f32> = energy.iter().map(|e| (e / (e + floor)).sqrt()).collect();
-        for film in [&mut changes.query, &mut changes.reference] {
+        for film in [&mut query, &mut reference] {
             for picture in film.chunks_exact_mut(size) {
                 picture.iter_mut().zip(&weights).for_each(|(v, w)| *v *= w);
             }
             limit(film, size);
         }
-        changes
+        Changes::of(query, reference, size)
+    }
+
+    fn of(query: Vec<f32>, reference: Vec<f32>, size: usize) -> Changes {
+        let energy = |film: &[f32]| f64::from(dot(film, film));
+        Changes {
+            norm: (energy(&query) * energy(&reference)).sqrt(),
+            size,
+            query,
+            reference,
+        }
     }
 
     fn len(&self) -> usize {
@@ -75,10 +85,8 @@ impl Changes {
                 &self.reference[picture(twin(k))],
             ))
         });
-        let norm = f64::from(dot(&self.query, &self.query))
-            * f64::from(dot(&self.reference, &self.reference));
-        match norm > 0.0 {
-            true => products.sum::<f64>() / norm.sqrt(),
+        match self.norm > 0.0 {
+            true => products.sum::<f64>() / self.norm,
             false => 0.0,
         }
     }
@@ -132,18 +140,15 @@ impl Changes {
 
     /// The same with the reference turned over.
     fn turned(&self, turn: Turn, pixels: &[usize], width: usize) -> Changes {
-        let sources = turn.sources(pixels, width, &self.energy());
+        let sources = turn.sources(pixels, width, &energy(&self.reference, self.size));
         let sign = if turn.reversed { -1.0 } else { 1.0 };
         let pictures = self.reference.chunks_exact(self.size);
         let read =
             |picture: &[f32], source: &Option<usize>| source.map_or(0.0, |i| sign * picture[i]);
-        Changes {
-            size: self.size,
-            query: self.query.clone(),
-            reference: pictures
-                .flat_map(|picture| sources.iter().map(move |source| read(picture, source)))
-                .collect(),
-        }
+        let reference = pictures
+            .flat_map(|picture| sources.iter().map(move |source| read(picture, source)))
+            .collect();
+        Changes::of(self.query.clone(), reference, self.size)
     }
 
     /// The highest correlation when the reference begins, or ends, at any other moment.
@@ -155,18 +160,18 @@ impl Changes {
         };
         (0..n).map(shifted).fold(0.0, f64::max)
     }
+}
 
-    /// How much each value of the reference changes.
-    fn energy(&self) -> Vec<f32> {
-        let mut energy = vec![0.0; self.size];
-        for picture in self.reference.chunks_exact(self.size) {
-            energy
-                .iter_mut()
-                .zip(picture)
-                .for_each(|(e, v)| *e += v * v);
-        }
+/// How much each value of some changes of `size` values changes.
+fn energy(changes: &[f32], size: usize) -> Vec<f32> {
+    let mut energy = vec![0.0; size];
+    for picture in changes.chunks_exact(size) {
         energy
+            .iter_mut()
+            .zip(picture)
+            .for_each(|(e, v)| *e += v * v);
     }
+    energy
 }
 
 /// A way to turn a film over such that some motion stays what it was.

@@ -4,7 +4,8 @@
 //! what was before it. The pictures themselves, compared one by one, change at the cut at once.
 
 use super::config::VideoMatchConfig;
-use super::film::{Film, Warps, dot};
+use super::dot::dot;
+use super::film::{Film, Warps};
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 

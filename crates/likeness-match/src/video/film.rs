@@ -137,24 +137,6 @@ fn add(sum: &mut [f32], picture: &[f32], sign: f32) {
     }
 }
 
-/// Sum of products, in eight independent lanes so that it runs in vector registers.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0f32; 8];
-    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f32 = a
-        .remainder()
-        .iter()
-        .zip(b.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (a, b) in a.zip(b) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum::<f32>() + tail
-}
-
 /// Where to read the pixels of a film.
 #[derive(Debug)]
 pub(super) struct Warp {
@@ -288,17 +270,4 @@ fn tap(x: f64, y: f64, width: usize, height: usize) -> Option<Tap> {
         right: px.fract() as f32,
         down: py.fract() as f32,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dot_is_the_sum_of_products() {
-        let a: Vec<f32> = (0..19).map(|i| i as f32 * 0.5 - 3.0).collect();
-        let b: Vec<f32> = (0..19).map(|i| 2.0 - i as f32 * 0.25).collect();
-        let plain: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-        assert!((dot(&a, &b) - plain).abs() < 1e-3);
-    }
 }

@@ -3,6 +3,8 @@
 mod candidates;
 mod changes;
 mod config;
+#[doc(hidden)]
+pub mod dot;
 mod ends;
 mod evidence;
 mod exclusion;

@@ -8,7 +8,8 @@
 
 use super::candidates::{Hypothesis, Pair};
 use super::config::VideoMatchConfig;
-use super::film::{Film, Look, Warp, dot};
+use super::dot::dot;
+use super::film::{Film, Look, Warp};
 use super::timeline::Line;
 use likeness_core::video::Thumbnails;
 use likeness_core::{ReferenceId, VideoFingerprint};

@@ -2,7 +2,8 @@
 //! one from keypoints, which tilts a little without reason.
 
 use super::config::VideoMatchConfig;
-use super::film::{Film, Look, Warps, dot};
+use super::dot::dot;
+use super::film::{Film, Look, Warps};
 use super::geometry::Affine;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;

@@ -2,7 +2,8 @@
 
 use super::changes::Changes;
 use super::config::VideoMatchConfig;
-use super::film::{Film, dot};
+use super::dot::dot;
+use super::film::Film;
 use super::timeline::Line;
 
 /// Correlation, smoothed over some seconds, that starts a segment...

@@ -4,7 +4,8 @@
 //! and every speed and offset can be tried.
 
 use super::config::VideoMatchConfig;
-use super::film::{Film, dot};
+use super::dot::dot;
+use super::film::Film;
 
 /// Reference time = `start + speed * query time`, seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
