@@ -37,21 +37,21 @@ impl Signs<'_> {
     /// Log-odds of a copy against another film that moves alike, of which `decoy` is the most that it
     /// would correlate. Either the films agree far better than such a one would, or the keypoints that
     /// move are found again. Small pictures of two titles that rise agree well, but their letters differ.
-    pub(super) fn against_decoys(&self, decoy: f64, weights: &Evidence) -> f64 {
+    pub(super) fn against_decoys(&self, decoy: f64, moving: &Refound, weights: &Evidence) -> f64 {
         let chance = self.agreement.chance;
         let decoy = decoy.max(LARGEST * chance);
         let excess = (decoy * decoy / (LARGEST * LARGEST) - chance * chance).max(0.0);
         let films = self.above(chance.hypot(excess.sqrt()), weights);
         let clear = self.film() - fisher(decoy);
-        let moving = log_ratio(self.refound.moving, self.refound.moving_chance);
+        let found = log_ratio(moving.found, moving.chance);
         let keypoints =
-            weights.moving_prior + weights.moving_film * clear + weights.moving_keypoints * moving;
+            weights.moving_prior + weights.moving_film * clear + weights.moving_keypoints * found;
         // Of a picture in negative, no keypoint is found again.
-        let telling = self.refound.moving_expected >= weights.min_moving && !self.look.inverted;
+        let telling = moving.expected >= weights.min_moving && !self.look.inverted;
         if !telling {
             return films.max(keypoints);
         }
-        let missing = weights.moving_missing * (1.0 - moving).max(0.0);
+        let missing = weights.moving_missing * (1.0 - found).max(0.0);
         keypoints.max(films - weights.moving_doubt - missing)
     }
 
@@ -117,9 +117,6 @@ mod tests {
                 expected: expected as usize,
                 found: found as usize,
                 chance: by_chance,
-                moving_expected: expected as usize,
-                moving: found as usize,
-                moving_chance: by_chance,
             };
             let signs = Signs {
                 agreement: &agreement,
@@ -129,7 +126,7 @@ mod tests {
             };
             let weights = Evidence::default();
             assert!(signs.evidence(false, &weights) > 0.0, "{name}");
-            let evidence = signs.against_decoys(decoy, &weights);
+            let evidence = signs.against_decoys(decoy, &refound, &weights);
             assert_eq!(evidence > 0.0, want, "{name}: {evidence}");
         };
         let title = [1398.0, 338.0, 48.0];

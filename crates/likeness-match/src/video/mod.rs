@@ -34,6 +34,7 @@ use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
+use refind::Which;
 use std::collections::BTreeMap;
 use timeline::{Line, Products};
 
@@ -212,10 +213,21 @@ impl Comparison<'_> {
         let (agreement, changes) =
             segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
         let placed = (&fit.map, look.mirrored);
-        let refound = refind::refind(query, reference, placed, line, agreement.span, config);
+        let refound = |which| {
+            refind::refind(
+                query,
+                reference,
+                placed,
+                line,
+                agreement.span,
+                which,
+                config,
+            )
+        };
+        let all = refound(Which::All);
         let signs = Signs {
             agreement: &agreement,
-            refound: &refound,
+            refound: &all,
             map: &fit.map,
             look,
         };
@@ -223,7 +235,8 @@ impl Comparison<'_> {
         let promising = evidence >= threshold;
         if evidence >= config.threshold {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
-            evidence = evidence.min(signs.against_decoys(decoy, &config.evidence));
+            let moving = refound(Which::Moving);
+            evidence = evidence.min(signs.against_decoys(decoy, &moving, &config.evidence));
         }
         tracing::debug!(
             query = query.duration,
@@ -231,7 +244,7 @@ impl Comparison<'_> {
             reference = self.id.0,
             support = fit.support,
             ?agreement,
-            ?refound,
+            refound = ?all,
             evidence,
             ?look,
             "examined"

@@ -16,12 +16,14 @@ pub(super) struct Refound {
     pub found: usize,
     /// Those found as far from where they should be as would be wrong: chance.
     pub chance: f64,
-    /// As `expected`, of what moves or changes in the reference.
-    pub moving_expected: usize,
-    /// As `found`, of what moves or changes in the reference.
-    pub moving: usize,
-    /// As `chance`, of what moves or changes in the reference.
-    pub moving_chance: f64,
+}
+
+/// Which keypoints are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that the reference does not show at the same place seconds before or after.
+    Moving,
 }
 
 /// A keypoint where the query should show it.
@@ -31,8 +33,6 @@ struct Projected {
     level: f64,
     angle: i32,
     descriptor: Descriptor,
-    /// Whether neither the keyframe before nor the one after has it at the same place.
-    moves: bool,
 }
 
 /// Looks for the reference's keypoints in all query keyframes of `span`.
@@ -42,10 +42,11 @@ pub(super) fn refind(
     (map, flip): (&Affine, bool),
     line: Line,
     span: (f64, f64),
+    which: Which,
     config: &VideoMatchConfig,
 ) -> Refound {
     let mut sum = Refound::default();
-    let (mut wrong, mut moving_wrong) = (0, 0);
+    let mut wrong = 0;
     for frame in query
         .keyframes
         .iter()
@@ -54,28 +55,19 @@ pub(super) fn refind(
         let Some(twin) = nearest(reference, line.at(frame.seconds())) else {
             continue;
         };
-        let placed = (map, flip);
-        let expected = project(
-            &reference.keyframes,
-            twin,
-            (reference.aspect, query.aspect),
-            placed,
-            config,
-        );
-        let moving = expected.iter().filter(|p| p.moves).count();
+        let mut keypoints: Vec<&Keypoint> = reference.keyframes[twin].keypoints.iter().collect();
+        if which == Which::Moving {
+            let others = elsewhen(&reference.keyframes, twin);
+            keypoints.retain(|keypoint| !others.iter().any(|f| stays(keypoint, f, config)));
+        }
+        let expected = project(&keypoints, (reference.aspect, query.aspect), map, flip);
         sum.expected += expected.len();
-        sum.moving_expected += moving;
-        let (all, moving) = count(&expected, frame, query.aspect, [0.0, 0.0], config);
-        sum.found += all;
-        sum.moving += moving;
+        sum.found += count(&expected, frame, query.aspect, [0.0, 0.0], config);
         for shift in SHIFTS {
-            let (all, moving) = count(&expected, frame, query.aspect, shift, config);
-            wrong += all;
-            moving_wrong += moving;
+            wrong += count(&expected, frame, query.aspect, shift, config);
         }
     }
     sum.chance = wrong as f64 / SHIFTS.len() as f64;
-    sum.moving_chance = moving_wrong as f64 / SHIFTS.len() as f64;
     sum
 }
 
@@ -97,28 +89,33 @@ fn nearest(reference: &VideoFingerprint, time: f64) -> Option<usize> {
     (far(&nearest) <= 2.0).then_some(nearest)
 }
 
+/// Seconds after which what moves slowly has moved, and up to which it may still be in the picture.
+const ELSEWHEN: (f64, f64) = (2.0, 6.0);
+
+/// The keyframes of some seconds before and after one. A still scene has few: those next to it count
+/// however far they are.
+fn elsewhen(frames: &[Keyframe], number: usize) -> Vec<&Keyframe> {
+    let time = frames[number].seconds();
+    let first = frames.partition_point(|f| f.seconds() < time - ELSEWHEN.1);
+    let last = frames.partition_point(|f| f.seconds() <= time + ELSEWHEN.1);
+    let near = first.min(number.saturating_sub(1))..last.max((number + 2).min(frames.len()));
+    let far = |frame: &&Keyframe| (frame.seconds() - time).abs() >= ELSEWHEN.0;
+    frames[near].iter().filter(far).collect()
+}
+
 fn project(
-    frames: &[Keyframe],
-    number: usize,
+    keypoints: &[&Keypoint],
     (aspect, query_aspect): (f64, f64),
-    (map, flip): (&Affine, bool),
-    config: &VideoMatchConfig,
+    map: &Affine,
+    flip: bool,
 ) -> Vec<Projected> {
-    let frame = &frames[number];
-    let beside = [number.checked_sub(1), Some(number + 1)];
-    let beside: Vec<&Keyframe> = beside
-        .iter()
-        .flatten()
-        .filter_map(|&i| frames.get(i))
-        .collect();
     let sizes = VideoConfig::DEFAULT.level_sizes;
     let ratio = (f64::from(sizes[0]) / f64::from(sizes[1])).ln();
     // Levels measure by the root of the picture's area, maps by its height.
     let scale = map.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
     let down = scale.ln() / ratio;
     let turn = (map.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
-    frame
-        .keypoints
+    keypoints
         .iter()
         .filter_map(|keypoint| {
             let (fx, fy) = words::place(keypoint);
@@ -139,7 +136,6 @@ fn project(
                 level,
                 angle: i32::from(angle) + turn,
                 descriptor,
-                moves: !beside.iter().any(|frame| stays(keypoint, frame, config)),
             })
         })
         .collect()
@@ -161,14 +157,14 @@ fn stays(keypoint: &Keypoint, frame: &Keyframe, config: &VideoMatchConfig) -> bo
     })
 }
 
-/// How many of the expected keypoints the frame has, displaced by `shift`, and how many of those move.
+/// How many of the expected keypoints the frame has, displaced by `shift`.
 fn count(
     expected: &[Projected],
     frame: &Keyframe,
     aspect: f64,
     shift: [f64; 2],
     config: &VideoMatchConfig,
-) -> (usize, usize) {
+) -> usize {
     let places: Vec<(f64, f64, &Keypoint)> = frame
         .keypoints
         .iter()
@@ -187,12 +183,7 @@ fn count(
             (x - p.x).abs() < reach && (y - p.y).abs() < reach && same(p, keypoint, config)
         })
     };
-    expected
-        .iter()
-        .filter(found)
-        .fold((0, 0), |(all, moving), p| {
-            (all + 1, moving + usize::from(p.moves))
-        })
+    expected.iter().filter(found).count()
 }
 
 fn same(expected: &Projected, keypoint: &Keypoint, config: &VideoMatchConfig) -> bool {
