@@ -11,7 +11,7 @@ use likeness_core::{
 use likeness_index::{Entry, IndexWriter, LibraryError, NewReference, SPACES, StoreError};
 use likeness_video::MotionCurve;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +22,9 @@ use thiserror::Error;
 
 /// Most references in one commit.
 const MAX_GROUP: usize = 32;
+/// Most files that are done and wait for one that came before them: more would take memory, and be
+/// lost if the program were killed.
+const MAX_WAITING: usize = 32;
 
 /// How files are added.
 #[derive(Debug, Clone, Default)]
@@ -300,21 +303,36 @@ impl LibraryWriter {
         self.index.compact()
     }
 
-    /// Commits results as they come, several at once when they come faster than the disk.
+    /// Commits references in the order of the inputs, several at once when they come faster than the
+    /// disk: the same files make the same library, whichever was done first. What fails is told of at
+    /// once.
     fn collect(
         &mut self,
         batch: &Batch<'_>,
         results: &Receiver<(usize, Outcome)>,
         summary: &mut AddSummary,
     ) -> Result<(), LibraryError> {
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
         while let Ok(first) = results.recv() {
-            let group = std::iter::once(first).chain(results.try_iter());
+            for (input, outcome) in std::iter::once(first).chain(results.try_iter().take(MAX_GROUP))
+            {
+                let reference = match outcome {
+                    Outcome::Ready(reference) => Some(reference),
+                    other => {
+                        batch.tell(input, &other, summary);
+                        None
+                    }
+                };
+                waiting.insert(input, reference);
+            }
             let mut ready = Vec::new();
-            for (input, outcome) in group.take(MAX_GROUP) {
-                match outcome {
-                    Outcome::Ready(reference) => ready.push((input, reference)),
-                    other => batch.tell(input, &other, summary),
-                }
+            while let Some((&input, _)) = waiting.first_key_value()
+                && (input <= next || waiting.len() > MAX_WAITING)
+            {
+                let reference = waiting.remove(&input).flatten();
+                next = next.max(input + 1);
+                ready.extend(reference.map(|reference| (input, reference)));
             }
             self.commit(batch, ready, summary)?;
         }
@@ -327,6 +345,9 @@ impl LibraryWriter {
         ready: Vec<(usize, Box<NewReference>)>,
         summary: &mut AddSummary,
     ) -> Result<(), LibraryError> {
+        if ready.is_empty() {
+            return Ok(());
+        }
         let mut told = Vec::with_capacity(ready.len());
         let mut new: Vec<NewReference> = Vec::with_capacity(ready.len());
         let mut twins = Vec::new();
