@@ -22,6 +22,16 @@ fn adding_again_changes_nothing() {
     assert_eq!(sorted(sandbox.listed()), ALL);
 }
 
+/// Films take longer than songs.
+#[test]
+fn references_are_kept_in_the_order_in_which_they_were_named() {
+    let sandbox = Sandbox::new();
+    let references = shared("references");
+    let add = ["add", "--jobs", "5", references.to_str().unwrap()];
+    sandbox.run(&add).ends_in(0);
+    assert_eq!(sandbox.listed(), ALL);
+}
+
 #[test]
 fn the_same_content_under_another_name_is_not_added_twice() {
     let sandbox = Sandbox::with_library();

@@ -133,7 +133,8 @@ fn what_is_no_library_cannot_be_merged_and_makes_none() {
     sandbox
         .run(&["merge", "nowhere", "sound", "file"])
         .ends_in(2)
-        .complains(&["nowhere", "file"]);
+        .complains(&["nowhere"])
+        .complains(&["file"]);
     assert_eq!(listed(&sandbox), ALL);
 }
 
