@@ -6,6 +6,7 @@
 
 use super::config::VideoMatchConfig;
 use super::film::Look;
+use super::nearest::Nearest;
 use super::scan;
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
 use likeness_core::{Posting, ReferenceId, VideoFingerprint};
@@ -150,55 +151,6 @@ fn look_up(
         ((posting.reference, point.mirrored), pair)
     });
     Ok(pairs.collect())
-}
-
-/// The postings nearest to each point: common patches (edges, corners of boxes) would otherwise
-/// give more hits than all telling ones together.
-struct Nearest {
-    hits: Vec<(u32, u8, Posting)>,
-    /// For each point, how far a hit may be to be among the nearest, and how many are that near.
-    limits: Vec<(u8, u16)>,
-    /// For each point, the number of hits at each distance.
-    counts: Vec<u16>,
-    stride: usize,
-    most: u16,
-}
-
-impl Nearest {
-    fn new(points: usize, config: &VideoMatchConfig) -> Nearest {
-        let stride = config.residual_distance as usize + 1;
-        Nearest {
-            hits: Vec::new(),
-            limits: vec![(config.residual_distance as u8, 0); points],
-            counts: vec![0; points * stride],
-            stride,
-            most: config.hits_per_keypoint,
-        }
-    }
-
-    #[inline]
-    fn offer(&mut self, point: u32, distance: u32, posting: &Posting) {
-        let (limit, near) = &mut self.limits[point as usize];
-        if distance > u32::from(*limit) || (*limit == 0 && *near >= self.most) {
-            return;
-        }
-        self.hits.push((point, distance as u8, *posting));
-        let counts = &mut self.counts[point as usize * self.stride..][..self.stride];
-        counts[distance as usize] += 1;
-        *near += 1;
-        while *near > self.most && *limit > 0 {
-            *near -= counts[usize::from(*limit)];
-            *limit -= 1;
-        }
-    }
-
-    fn kept(&self) -> impl Iterator<Item = (u32, &Posting)> {
-        let near = |hit: &&(u32, u8, Posting)| hit.1 <= self.limits[hit.0 as usize].0;
-        self.hits
-            .iter()
-            .filter(near)
-            .map(|(point, _, posting)| (*point, posting))
-    }
 }
 
 /// Columns and rows of the grid on which votes of one keyframe must differ to count.

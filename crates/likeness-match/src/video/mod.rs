@@ -11,6 +11,7 @@ mod exclusion;
 mod film;
 mod geometry;
 mod motion;
+mod nearest;
 mod overlay;
 mod placement;
 mod polish;
