@@ -5,8 +5,10 @@ use crate::Outcome;
 use crate::args::Add;
 use crate::progress::{Progress, beside_bars};
 use crate::text;
+use anyhow::Context;
 use likeness::{AddEvent, AddOptions, AddSummary, Input, LibraryWriter, collect_inputs};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 /// Adds files to a library, and reports each on standard output once it is durable there.
 pub(crate) fn add(args: &Add, quiet: bool) -> anyhow::Result<Outcome> {
@@ -27,15 +29,23 @@ pub(crate) fn add(args: &Add, quiet: bool) -> anyhow::Result<Outcome> {
         allow_truncated: args.allow_truncated,
     };
     let progress = Progress::new(inputs.iter().map(|input| input.path.as_path()), quiet);
-    let summary = writer.add(&inputs, &options, &|event| show(&event, &inputs, &progress))?;
+    let untold = OnceLock::new();
+    let summary = writer.add(&inputs, &options, &|event| {
+        if let Err(error) = show(&event, &inputs, &progress) {
+            let _ = untold.set(error);
+        }
+    })?;
     progress.close(&sum_up(&summary));
+    if let Some(error) = untold.into_inner() {
+        return Err(error).context("not everything that was added could be told");
+    }
     match summary.failed == 0 && collected.errors.is_empty() {
         true => Ok(Outcome::Done),
         false => Ok(Outcome::Failures),
     }
 }
 
-fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) {
+fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) -> io::Result<()> {
     match *event {
         AddEvent::Started { input, duration } => progress.advance(input, 0.0, duration),
         AddEvent::Progress { input, seconds } => progress.advance(input, seconds, None),
@@ -43,8 +53,8 @@ fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) {
             input, replaced, ..
         } => {
             let verb = if replaced { "replaced" } else { "added" };
-            tell(verb, &inputs[input].identifier);
             progress.finish(input, verb);
+            return tell(verb, &inputs[input].identifier);
         }
         AddEvent::AlreadyThere { input, identifier } => {
             progress.finish(input, &format!("in the library already, as {identifier}"));
@@ -57,14 +67,19 @@ fn show(event: &AddEvent<'_>, inputs: &[Input], progress: &Progress) {
             progress.finish(input, "failed");
         }
     }
+    Ok(())
 }
 
-/// One line on standard output. Nobody reading it is no reason to stop adding.
-fn tell(verb: &str, identifier: &str) {
-    beside_bars(|| {
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{verb} {}", text::printable(identifier)).and_then(|()| out.flush());
+/// One line on standard output. Nobody reading it is no error.
+fn tell(verb: &str, identifier: &str) -> io::Result<()> {
+    let told = beside_bars(|| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{verb} {}", text::printable(identifier)).and_then(|()| out.flush())
     });
+    match told {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn sum_up(summary: &AddSummary) -> String {

@@ -4,24 +4,12 @@ use crate::library::files;
 use crate::sandbox::{Ran, Sandbox, shared};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 const HELD: usize = 5;
 
 /// Runs the program in a shell that first does `before`.
 fn after(sandbox: &Sandbox, before: &str, args: &[&str]) -> Ran {
-    let program = sandbox.command(args);
-    let script = format!("{before}; exec \"$0\" \"$@\"");
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(script).arg(program.get_program());
-    shell.args(program.get_args()).current_dir(sandbox.path(""));
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    Ran::of(shell.output().unwrap())
+    sandbox.shell(&format!("{before}; exec \"$0\" \"$@\""), args)
 }
 
 /// What cannot be written because files may not grow beyond `kilobytes`, as on a full disk, is an

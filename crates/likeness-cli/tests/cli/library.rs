@@ -32,6 +32,22 @@ fn references_are_kept_in_the_order_in_which_they_were_named() {
     assert_eq!(sandbox.listed(), ALL);
 }
 
+/// Who cannot be told what was added must not believe that all is well; it is in the library all the
+/// same.
+#[test]
+fn what_cannot_be_told_is_an_error_and_nobody_listening_is_none() {
+    let check = |outlet: &str, status: i32, words: &[&str]| {
+        let sandbox = Sandbox::new();
+        let song = shared("references/one.mp3");
+        let script = format!("\"$0\" \"$@\" {outlet}");
+        let ran = sandbox.shell(&script, &["add", song.to_str().unwrap()]);
+        ran.ends_in(status).complains(words);
+        assert_eq!(sandbox.listed(), ["one.mp3"]);
+    };
+    check("> /dev/full", 2, &["could be told"]);
+    check("| true; exit ${PIPESTATUS[0]}", 0, &[]);
+}
+
 #[test]
 fn the_same_content_under_another_name_is_not_added_twice() {
     let sandbox = Sandbox::with_library();

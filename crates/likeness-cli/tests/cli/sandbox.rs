@@ -105,6 +105,21 @@ impl Sandbox {
         Ran::of(self.command(args).output().unwrap())
     }
 
+    /// Runs a script of `bash` that has the program as `$0` and `args` as its arguments.
+    pub(crate) fn shell(&self, script: &str, args: &[&str]) -> Ran {
+        let program = self.command(args);
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(script).arg(program.get_program());
+        shell.args(program.get_args()).current_dir(self.path(""));
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Ran::of(shell.output().unwrap())
+    }
+
     /// Identifiers of the library's references.
     pub(crate) fn listed(&self) -> Vec<String> {
         let list = self.run(&["list", "--format", "jsonl"]).ends_in(0);

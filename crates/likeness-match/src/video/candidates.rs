@@ -9,7 +9,7 @@ use super::film::Look;
 use super::nearest::Nearest;
 use super::scan;
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
-use likeness_core::{Posting, ReferenceId, VideoFingerprint};
+use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use likeness_video::{ANGLE_STEPS, mirrored, mirrored_angle, words};
 
