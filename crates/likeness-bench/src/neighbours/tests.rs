@@ -63,7 +63,7 @@ proptest! {
 
 #[test]
 fn a_graph_finds_most_of_the_nearest_every_time() {
-    let codes = clustered(1, 20_000);
+    let codes = clustered(1, 4000);
     let config = GraphConfig {
         links: 16,
         build_effort: 128,
@@ -72,7 +72,7 @@ fn a_graph_finds_most_of_the_nearest_every_time() {
     let build = || Graph::build(codes.iter().map(std::slice::from_ref), Differing, config);
     let (graph, twin, exact) = (build(), build(), Exact::new(codes.clone()));
     let (mut truth, mut found) = (Vec::new(), Vec::new());
-    for query in codes.iter().step_by(100).map(|code| [code ^ 0x8001]) {
+    for query in codes.iter().step_by(20).map(|code| [code ^ 0x8001]) {
         truth.push(exact.nearest(&query, 12, 17.0));
         found.push(graph.nearest(&query, 12, 17.0));
         assert_eq!(found.last(), Some(&twin.nearest(&query, 12, 17.0)));
