@@ -2,9 +2,11 @@
 
 use crate::corpus::Kind;
 use crate::stats::quantile;
+use cap::Cap;
 use likeness_core::report::{AudioState, MatchReport, VideoState};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+use std::alloc::System;
 
 /// What a run cost. Times in seconds, sizes in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -117,6 +119,22 @@ fn percentiles(values: &[f64]) -> [f64; 3] {
 pub(crate) fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// CPU seconds that this thread has used.
+pub(crate) fn thread_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Bytes that this program has asked for and not given back: what memory an index takes, to the byte,
+/// where resident memory hides what lay idle before. Costs one addition for each block.
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+/// What [`ALLOCATOR`] counts; nothing of other languages' libraries.
+pub(crate) fn allocated() -> usize {
+    ALLOCATOR.allocated()
 }
 
 /// Begins to measure peak memory anew: making queries takes memory of its own. A system that does

@@ -7,10 +7,12 @@ mod corpus;
 mod costs;
 mod decode;
 mod fetch;
+mod fingerprints;
 mod gate;
 mod made;
 mod make;
 mod material;
+mod neighbours;
 mod own;
 mod report;
 mod run;
@@ -91,6 +93,13 @@ enum Command {
         setting: Setting,
         #[command(flatten)]
         options: scale::Options,
+    },
+    /// Compares ways to search for the nearest descriptors of pictures and patches of sound.
+    Neighbours {
+        #[command(flatten)]
+        setting: Setting,
+        #[command(flatten)]
+        options: neighbours::Options,
     },
     /// Scores a report (JSON Lines in the project's format, anybody's) against a truth.
     Score {
@@ -264,6 +273,20 @@ impl Setting {
         scale::scale(&scene, options)
     }
 
+    /// Ways to search for neighbours.
+    fn neighbours(&self, options: &neighbours::Options) -> Result<String> {
+        let (suite, works, folder) = self.prepare()?;
+        let cast = self.cast(&works, &suite)?;
+        let scene = neighbours::Scene {
+            works: &works,
+            queries: &self.queries(&suite, &cast, &folder)?,
+            media: &self.corpus,
+            folder: &folder,
+            options,
+        };
+        neighbours::compare(&scene)
+    }
+
     /// A suite's queries, made first when they are not there.
     fn queries(&self, suite: &Suite, cast: &Cast<'_>, folder: &Path) -> Result<Vec<truth::Query>> {
         if Made::of(suite, cast).describes(folder) {
@@ -311,7 +334,8 @@ fn main() -> Result<()> {
     if let Command::Make(setting)
     | Command::Run { setting, .. }
     | Command::Gate { setting }
-    | Command::Scale { setting, .. } = &cli.command
+    | Command::Scale { setting, .. }
+    | Command::Neighbours { setting, .. } = &cli.command
     {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(setting.jobs);
         pool.build_global()?;
@@ -358,6 +382,9 @@ fn main() -> Result<()> {
             // Simulated works are made of the other split's.
             setting.split = setting.split.or(Some(Split::Test));
             print!("{}", setting.scale(&options)?);
+        }
+        Command::Neighbours { setting, options } => {
+            print!("{}", setting.neighbours(&options)?);
         }
         Command::Score {
             truth,

@@ -8,6 +8,7 @@ pub mod audio;
 mod chance;
 mod found;
 pub mod naming;
+pub mod neighbours;
 pub mod video;
 
 pub use chance::{Chance, Exposure, Verdict};

@@ -11,6 +11,7 @@ mod simulate;
 use crate::cast::Cast;
 use crate::corpus::{Kind, Role, Work};
 use crate::costs::cpu_seconds;
+use crate::fingerprints;
 use crate::make::progress;
 use crate::truth::Query;
 use anyhow::{Context, Result, ensure};
@@ -213,33 +214,19 @@ fn sound() -> ExtractOptions {
 }
 
 impl Scene<'_> {
-    /// The sound of works, kept in files of the folder for the next run.
+    /// The sound of the works that are music, kept for the next run.
     fn fingerprints<'w>(
         &self,
         works: &[&'w Work],
         density: Density,
     ) -> Result<Vec<(&'w Work, Fingerprint)>> {
+        let works: Vec<&Work> = works
+            .iter()
+            .filter(|w| w.kind == Kind::Music)
+            .copied()
+            .collect();
         let folder = self.folder.join("fingerprints");
-        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let works: Vec<&&Work> = works.iter().filter(|w| w.kind == Kind::Music).collect();
-        let bar = progress(works.len() as u64, "fingerprinting");
-        let all = works.par_iter().map(|work| {
-            let kept = folder.join(format!("{}-{density:?}", work.sha256));
-            let source = match kept.is_file() {
-                true => kept.clone(),
-                false => work.path(self.media),
-            };
-            let fingerprint = fingerprint_file(&source, density, &sound(), &|_| {})?.fingerprint;
-            if source != kept {
-                fs::write(&kept, fingerprint.encode())
-                    .with_context(|| format!("writing {}", kept.display()))?;
-            }
-            bar.inc();
-            Ok((**work, fingerprint))
-        });
-        let all = all.collect::<Result<_>>();
-        bar.finish();
-        all
+        fingerprints::of_works(&works, density, &sound(), self.media, &folder)
     }
 }
 

@@ -1,12 +1,15 @@
 //! Matching sound: triplets to hits, hits to hypotheses, hypotheses to fitted and verified
 //! transforms, transforms to segments.
 
+#[doc(hidden)]
+pub mod alike;
 mod candidates;
 mod chroma;
 mod config;
 mod fit;
 mod hypotheses;
-mod patches;
+#[doc(hidden)]
+pub mod patches;
 mod repetition;
 mod retrace;
 mod segments;

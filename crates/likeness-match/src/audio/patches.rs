@@ -1,6 +1,8 @@
 //! Chroma patches: a few seconds of pitch classes over time, cut from the fingerprints' grids. A
 //! reference's lie on a fixed raster; a query's are resampled for every tempo and turned for every
 //! pitch that is tried, both by a matrix.
+//!
+//! Public only for the benchmark.
 
 use likeness_core::audio::{BINS, Grid, TICKS_PER_SECOND};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
@@ -12,14 +14,14 @@ const STEPS: usize = 16;
 /// Reference seconds in a step: two rows of a sparse grid.
 pub(super) const STEP_SECONDS: f64 = 128.0 / TICKS_PER_SECOND;
 /// Reference seconds in a patch.
-pub(super) const SECONDS: f64 = STEPS as f64 * STEP_SECONDS;
+pub const SECONDS: f64 = STEPS as f64 * STEP_SECONDS;
 /// Steps from one patch of a reference to the next.
 pub(super) const RASTER: usize = 4;
 /// Values of a patch.
 pub(super) const LENGTH: usize = CLASSES * STEPS;
 
 /// The patches of a reference, row by row, and the step at which each starts.
-pub(super) fn of_reference(grid: &Grid) -> (Array2<f32>, Vec<u32>) {
+pub fn of_reference(grid: &Grid) -> (Array2<f32>, Vec<u32>) {
     let chroma = folding(grid, 0.0).dot(&values(grid));
     let steps = (grid.rows() as f64 * row_seconds(grid) / STEP_SECONDS) as usize;
     let cells = chroma.dot(&averaging(grid, 0.0, STEP_SECONDS, steps));
@@ -39,21 +41,22 @@ pub(super) fn of_reference(grid: &Grid) -> (Array2<f32>, Vec<u32>) {
 }
 
 /// A query's grid, turned by a pitch.
-pub(super) struct Turned<'a> {
+#[derive(Debug)]
+pub struct Turned<'a> {
     grid: &'a Grid,
     chroma: Array2<f32>,
 }
 
 impl<'a> Turned<'a> {
     /// Undoes a shift of `pitch` semitones.
-    pub(super) fn new(grid: &'a Grid, pitch: f64) -> Turned<'a> {
+    pub fn new(grid: &'a Grid, pitch: f64) -> Turned<'a> {
         let chroma = folding(grid, pitch).dot(&values(grid));
         Turned { grid, chroma }
     }
 
     /// The patch that starts at `start` seconds, played at `speed`; `None` where it does not fit or
     /// nothing changes in it.
-    pub(super) fn patch(&self, start: f64, speed: f64) -> Option<Array1<f32>> {
+    pub fn patch(&self, start: f64, speed: f64) -> Option<Vec<f32>> {
         let end = start + SECONDS / speed;
         let inside = start >= 0.0 && end <= self.grid.rows() as f64 * row_seconds(self.grid);
         let cells = || averaging(self.grid, start, STEP_SECONDS / speed, STEPS);
@@ -116,12 +119,12 @@ fn averaging(grid: &Grid, start: f64, width: f64, cells: usize) -> Array2<f32> {
 }
 
 /// A patch without each class's mean, of length 1; `None` where nothing is left.
-fn normalised(cells: ArrayView2<'_, f32>) -> Option<Array1<f32>> {
+fn normalised(cells: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
     let means = cells.mean_axis(Axis(1))?.insert_axis(Axis(1));
     let centred = &cells - &means;
     let norm = centred.iter().map(|v| v * v).sum::<f32>().sqrt();
-    let flat: Array1<f32> = centred.iter().map(|v| v / norm).collect();
-    (norm > 0.5).then_some(flat)
+    let flat = centred.iter().map(|v| v / norm);
+    (norm > 0.5).then(|| flat.collect())
 }
 
 #[cfg(test)]
@@ -163,7 +166,7 @@ pub(super) mod tests {
             let turned = Turned::new(&query, f64::from(thirds) / 3.0);
             let there = f64::from(starts[7]) * STEP_SECONDS;
             let patch = turned.patch(there / speed, speed).expect("it fits");
-            let likeness = patches.dot(&patch);
+            let likeness = patches.dot(&Array1::from(patch));
             assert!(likeness[7] > 0.85, "{thirds} {speed}: {}", likeness[7]);
             let other = likeness
                 .iter()
