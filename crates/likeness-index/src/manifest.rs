@@ -162,13 +162,18 @@ impl Manifest {
         self.tombstones.binary_search(&reference).is_ok()
     }
 
+    /// The version of the format in which this is written.
+    pub(crate) fn version(&self) -> u32 {
+        match self.exclusions.is_empty() {
+            true => WITH_EXCLUSIONS - 1,
+            false => FORMAT_VERSION,
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.bytes(&MAGIC);
-        w.u32(match self.exclusions.is_empty() {
-            true => WITH_EXCLUSIONS - 1,
-            false => FORMAT_VERSION,
-        });
+        w.u32(self.version());
         w.u64(self.extractors.audio);
         w.u64(self.extractors.video);
         w.varint(self.generation);

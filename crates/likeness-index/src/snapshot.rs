@@ -71,6 +71,11 @@ impl Snapshot {
         &self.library
     }
 
+    /// Version of the format in which the library is written.
+    pub fn format_version(&self) -> u32 {
+        self.manifest.version()
+    }
+
     /// Counts the library's states; larger is later.
     pub fn generation(&self) -> u64 {
         self.manifest.generation

@@ -92,6 +92,7 @@ fn every_version_can_be_read_and_changed() {
         assert_reads(&golden(version), &model());
         let snapshot = Snapshot::open(&golden(version), &EXTRACTORS).unwrap();
         let d = snapshot.entries().find(|e| e.identifier == "d").unwrap();
+        assert_eq!(snapshot.format_version(), version);
         let want = (version >= WITH_EXCLUSIONS).then(excluded);
         assert_eq!(snapshot.excluded(d.id), want.as_ref());
         let root = tempfile::tempdir().unwrap();

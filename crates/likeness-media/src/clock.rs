@@ -4,7 +4,7 @@
 ///
 /// A stamp that lies beyond its successor's is a glitch and is ignored. A jump backwards, or
 /// forwards by more than `max_gap`, is a restarted clock: time then goes on from the last frame,
-/// until the stamps agree with it again.
+/// until the stamps agree with it again. Stamps that stand still while frames go by tell nothing.
 pub(crate) struct Clock {
     step: f64,
     max_gap: f64,
@@ -46,6 +46,7 @@ impl Clock {
 
     fn follow(&mut self, last: f64, raw: f64, successor: Option<f64>) -> f64 {
         let plausible = |t: f64| t >= last && t - last <= self.max_gap;
+        let stuck = raw + self.shift == last && successor.is_none_or(|s| s <= raw);
         // The unshifted clock comes first: after one bad stamp the good ones count again.
         let shifts = [0.0, self.shift];
         let overtaken = successor.filter(|s| *s < raw);
@@ -53,7 +54,8 @@ impl Clock {
         if let Some(next) = next.into_iter().find(|next| plausible(*next)) {
             return (last + self.step).min(next);
         }
-        if let Some(shift) = shifts.into_iter().find(|shift| plausible(raw + shift)) {
+        let agreeing = shifts.into_iter().find(|shift| plausible(raw + shift));
+        if let Some(shift) = agreeing.filter(|_| !stuck) {
             self.shift = shift;
             return raw + shift;
         }
@@ -95,6 +97,10 @@ mod tests {
         check_all(&[1.0, 1e12, 1.2, f64::NAN], &[1.0, 1.1, 1.2, 1.3]);
         // Nor on a clock that restarted before.
         check_all(&[5.0, 0.0, 0.1, 9.0, 0.3], &[5.0, 5.1, 5.2, 5.3, 5.4]);
+        // A clock that stands still; two frames of one stamp are none.
+        check_all(&[0.0, 0.0, 0.0, 0.0], &[0.0, 0.1, 0.2, 0.3]);
+        check_all(&[7.0, 7.0, 7.0, 7.4], &[7.0, 7.1, 7.1, 7.4]);
+        check_all(&[0.0, 0.0, 0.4, 0.4, 0.8], &[0.0, 0.0, 0.4, 0.4, 0.8]);
         // Slides stand as long as they are stamped to.
         check_all(&[0.0, 4.0, 9.0], &[0.0, 4.0, 9.0]);
         check_all(&[-4.0, -3.9], &[0.0, 0.1]);

@@ -28,14 +28,17 @@ pub(crate) fn cut(file: &mut File, head: &[u8], size: u64) -> io::Result<Option<
     Ok(None)
 }
 
-/// RIFF (WAV, AVI) declares its bytes; a good part must be missing. FFmpeg shortens the declared
-/// length of a cut AVI file to match, so that it tells nothing.
+/// Bytes that a whole RIFF file may lack: some writers count chunks or padding that they leave out.
+const RIFF_SLACK: u64 = 65_536;
+
+/// RIFF (WAV, AVI) declares its bytes. FFmpeg shortens the declared length of a cut AVI file to match,
+/// so that it tells nothing.
 fn riff(head: &[u8], size: u64) -> Option<String> {
     let declared = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?);
     // What is written to a pipe, or longer than 4 GiB, declares nothing or the largest number.
     let sensible = declared < u32::MAX - 4096;
     let declared = u64::from(declared) + 8;
-    (sensible && size < declared / 10 * 9)
+    (sensible && size + RIFF_SLACK.min(declared / 10) < declared)
         .then(|| format!("the file has {size} of the declared {declared} bytes"))
 }
 

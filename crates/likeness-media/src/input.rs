@@ -395,9 +395,10 @@ impl Source {
     }
 }
 
-/// A sentence when a stream ends well before its declared end.
+/// A sentence when a stream ends before its declared end by a second, or a hundredth of long ones:
+/// whole files' declarations are off by less.
 pub(crate) fn truncation(end: f64, declared: f64) -> Option<String> {
-    (end < 0.9 * declared && declared - end >= 2.0)
+    (declared - end >= f64::max(1.0, 0.01 * declared))
         .then(|| format!("the file ends after {end:.1} s of the declared {declared:.1} s"))
 }
 

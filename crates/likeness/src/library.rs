@@ -175,7 +175,7 @@ impl Library {
             file_bytes: snapshot.file_bytes(),
             files: snapshot.run_count(),
             generation: snapshot.generation(),
-            format_version: likeness_index::FORMAT_VERSION,
+            format_version: snapshot.format_version(),
             ..Stats::default()
         };
         for reference in self.references() {
