@@ -205,6 +205,10 @@ fn truncated_files_give_what_they_have() {
     check_cut("a.avi", "-c:v mpeg4 -c:a libmp3lame", 0.5, true);
     check_cut("a.flac", "-map 1:a", 0.5, true);
     check_cut("a.wav", "-map 1:a", 0.5, true);
+    // A little is told as well.
+    check_cut("b.mkv", &format!("{h264} -c:a aac"), 0.85, true);
+    check_cut("a.m4a", "-map 1:a -movflags +faststart", 0.85, true);
+    check_cut("b.wav", "-map 1:a", 0.85, true);
     check_cut("a.mp3", "-map 1:a", 0.5, true);
     for codecs in ["libvorbis", "libopus", "flac"] {
         check_cut("a.ogg", &format!("-map 1:a -c:a {codecs}"), 0.5, true);

@@ -66,6 +66,15 @@ fn broken_time_stamps_are_repaired() {
 }
 
 #[test]
+fn time_stamps_that_stand_still_follow_the_frame_rate() {
+    let files = Files::new();
+    files.make(&format!("PICTURE {H264} -bf 0"), "whole.mp4");
+    let times: Vec<f64> = (0..75).map(|i| f64::from(i) / 25.0).collect();
+    let copy = "-i {}/whole.mp4 -c copy -bsf:v setts=pts=0:dts=0";
+    check_times(&files.make(copy, "still.mkv"), &times, 0.0411);
+}
+
+#[test]
 fn a_restarted_clock_and_a_new_size() {
     let files = Files::new();
     let first = std::fs::read(files.make(&format!("PICTURE {H264}"), "a.ts")).unwrap();
