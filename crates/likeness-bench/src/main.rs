@@ -290,7 +290,7 @@ impl Setting {
     /// A suite's queries, made first when they are not there.
     fn queries(&self, suite: &Suite, cast: &Cast<'_>, folder: &Path) -> Result<Vec<truth::Query>> {
         if Made::of(suite, cast).describes(folder) {
-            return truth::load(&folder.join("truth.jsonl"));
+            return make::kept(cast, folder);
         }
         Made::clear(folder)?;
         make::make(suite, cast, &self.corpus, folder)

@@ -5,7 +5,7 @@ use crate::corpus::{Kind, Work};
 use crate::fetch::sha256;
 use crate::made::Made;
 use crate::suite::{Row, Suite};
-use crate::truth::{Query, save};
+use crate::truth::{Query, load, save};
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use likeness_distort::{
@@ -38,6 +38,22 @@ enum Plan<'a> {
     Unrelated(&'a Work),
     /// A drawn picture.
     Drawn(Generated),
+}
+
+/// The queries that were made in `out` before. Which works share material may have been learnt since,
+/// so that is told anew.
+pub(crate) fn kept(cast: &Cast<'_>, out: &Path) -> Result<Vec<Query>> {
+    let path = out.join("truth.jsonl");
+    let mut queries: Vec<Query> = load(&path)?;
+    for query in &mut queries {
+        let source = query.source.as_ref();
+        let source = source.and_then(|s| cast.works().find(|work| work.identifier() == *s));
+        if let Some(source) = source {
+            query.same_work = cast.same_work(source);
+        }
+    }
+    save(&path, &queries)?;
+    Ok(queries)
 }
 
 /// Makes all queries of `suite` under `out`/queries and writes `out`/truth.jsonl, and last of all
