@@ -22,7 +22,9 @@ def media_of(path):
 
 
 def table(media, ours, rivals):
-    rows = [row for row in ours if row[1] == media]
+    # Rivals of sound are not given the films as references.
+    left_out = "both: " if media == "audio" else None
+    rows = [row for row in ours if row[1] == media and not (left_out and row[0].startswith(left_out))]
     names = list(rivals)
     if not rows or not names:
         return

@@ -74,6 +74,9 @@ impl Bench {
             })
             .map(str::to_owned)
             .collect();
+        // The sound of films, whose references are left out here, could not be found.
+        let there = |name: &String| references.contains(name);
+        queries.retain(|query| query.truths.is_empty() || query.same_work.iter().any(there));
         ensure!(
             !references.is_empty() && !queries.is_empty(),
             "{} holds no {}",

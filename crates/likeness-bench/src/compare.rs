@@ -1,6 +1,6 @@
 //! `compare`: whether two runs had the same queries, bit for bit, and found the same.
 
-use crate::truth::{Query, load};
+use crate::truth::{Query, load_named};
 use anyhow::Result;
 use likeness_core::report::MatchReport;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,12 @@ pub(crate) struct Comparison {
 
 /// Compares truth.jsonl and report.jsonl of two folders.
 pub(crate) fn folders(one: &Path, other: &Path) -> Result<Comparison> {
-    let truths = |folder: &Path| load::<Query>(&folder.join("truth.jsonl"));
-    let reports = |folder: &Path| load::<MatchReport>(&folder.join("report.jsonl"));
+    let truths =
+        |folder: &Path| load_named(&folder.join("truth.jsonl"), |query: &Query| &query.query);
+    let reports = |folder: &Path| {
+        let path = folder.join("report.jsonl");
+        load_named(&path, |report: &MatchReport| &report.query)
+    };
     Ok(compare(
         [&truths(one)?, &truths(other)?],
         [&reports(one)?, &reports(other)?],

@@ -26,6 +26,7 @@ use anyhow::{Context, Result, ensure};
 use cast::Cast;
 use clap::{Args, Parser, Subcommand};
 use corpus::{Kind, Role, Split, Work};
+use likeness_core::report::MatchReport;
 use made::Made;
 use report::Results;
 use score::ndcr::LibraryHours;
@@ -371,6 +372,7 @@ fn main() -> Result<()> {
         }
         Command::Gate { mut setting } => {
             // Named here and not by the flag's default, which is another suite.
+            ensure!(setting.suite == "main", "the gate has a suite of its own");
             setting.suite = "gate".to_owned();
             setting.gate()?;
         }
@@ -395,7 +397,9 @@ fn main() -> Result<()> {
             let searched = audio_hours
                 .zip(video_hours)
                 .map(|(audio, video)| LibraryHours { audio, video });
-            let scores = score::score(&truth::load(&truth)?, &truth::load(&report)?, searched);
+            let queries = truth::load_named(&truth, |query: &truth::Query| &query.query)?;
+            let reports = truth::load_named(&report, |report: &MatchReport| &report.query)?;
+            let scores = score::score(&queries, &reports, searched);
             println!("{}", serde_json::to_string_pretty(&scores)?);
         }
         Command::Report { folder } => {

@@ -67,7 +67,7 @@ pub(crate) struct RowScore {
     /// Share of the copy that was found.
     #[serde(default)]
     pub(crate) segment_recall: Option<f64>,
-    /// Their harmonic mean (TRECVID's measure of localisation).
+    /// Their harmonic mean, on the query's time line.
     #[serde(default)]
     pub(crate) segment_f1: Option<f64>,
     /// Mean distance of the stretch's two ends, seconds.

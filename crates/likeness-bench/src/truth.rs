@@ -1,9 +1,10 @@
 //! What each query is: one line of `truth.jsonl`.
 
 use crate::corpus::{Kind, Work};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use likeness_distort::Truth;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,24 @@ impl Query {
         };
         Query::new(name.as_ref(), row, None, vec![truth])
     }
+}
+
+/// Reads JSON lines of which each has a name of its own.
+pub(crate) fn load_named<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    name: impl Fn(&T) -> &str,
+) -> Result<Vec<T>> {
+    let lines = load(path)?;
+    let mut seen = BTreeSet::new();
+    for line in &lines {
+        let name = name(line);
+        ensure!(
+            seen.insert(name),
+            "{}: {name} is there twice",
+            path.display()
+        );
+    }
+    Ok(lines)
 }
 
 /// A work's class; speech is one whatever the corpus calls it.

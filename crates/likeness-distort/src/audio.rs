@@ -88,10 +88,12 @@ fn apply(
         AudioStep::Speed { factor } => {
             within("speed", *factor, 0.5, 2.0, "0.5..=2")?;
             *pitch += 12.0 * factor.log2();
+            truth.come_sooner(*factor);
             filter(&sound, &played_at(*factor))
         }
         AudioStep::Tempo { factor, stretcher } => {
             within("tempo", *factor, 0.5, 2.0, "0.5..=2")?;
+            truth.come_sooner(*factor);
             match stretcher {
                 Stretcher::Atempo => filter(&sound, &format!("atempo={factor}")),
                 Stretcher::Rubberband => rubberband(&sound, &format!("tempo={factor}"), *factor),

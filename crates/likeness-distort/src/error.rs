@@ -30,6 +30,9 @@ pub enum DistortError {
     /// A step mixes in material that the caller did not give.
     #[error("the recipe needs {0}, and none was given")]
     NoMaterial(&'static str),
+    /// Steps that leave nothing of the source's picture.
+    #[error("the recipe cuts the copy out of the picture")]
+    CutAway,
     /// A step's number is outside its range.
     #[error("{step}: {value} is not within {range}")]
     OutOfRange {

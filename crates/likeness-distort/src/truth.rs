@@ -40,6 +40,14 @@ impl Truth {
         self.reference_start + (self.query_end - self.query_start) * self.speed
     }
 
+    /// What plays before the copy is played at `factor` times its pace; the copy's own pace is in its
+    /// length already.
+    pub(crate) fn come_sooner(&mut self, factor: f64) {
+        let earlier = self.query_start - self.query_start / factor;
+        self.query_start -= earlier;
+        self.query_end -= earlier;
+    }
+
     /// The source's time shown at `query_time`.
     pub fn reference_time(&self, query_time: f64) -> f64 {
         self.reference_start + (query_time - self.query_start) * self.speed
@@ -90,6 +98,10 @@ impl Mapping {
     /// Only `kept` of the picture remains and fills it.
     pub(crate) fn crop(&mut self, kept: Rect) {
         self.visible = self.visible.intersection(&kept);
+        for copy in &mut self.copies {
+            *copy = copy.intersection(&kept);
+        }
+        self.copies.retain(has_area);
         self.stretch([
             [kept.x0, kept.width().recip()],
             [kept.y0, kept.height().recip()],
@@ -158,10 +170,14 @@ impl Mapping {
         }
     }
 
-    pub(crate) fn placement(&self) -> Placement {
+    /// Where what can be seen lies; `None` where the copy, or the first of several, was cut away.
+    pub(crate) fn placement(&self) -> Option<Placement> {
+        if !has_area(&self.visible) {
+            return None;
+        }
         let back = |axis: usize, value: f64| (value - self.shift[axis]) / self.scale[axis];
         let (xa, xb) = (back(0, self.visible.x0), back(0, self.visible.x1));
-        Placement {
+        Some(Placement {
             mirrored: self.scale[0] < 0.0,
             rotation_degrees: self.rotation,
             reference_rect: Rect::new(
@@ -174,8 +190,12 @@ impl Mapping {
                 .chain(self.copies.iter().copied())
                 .collect(),
             rectangular: self.rectangular,
-        }
+        })
     }
+}
+
+fn has_area(rect: &Rect) -> bool {
+    rect.width() > 1e-6 && rect.height() > 1e-6
 }
 
 #[cfg(test)]
@@ -185,7 +205,7 @@ mod tests {
     fn check(steps: impl Fn(&mut Mapping), reference: [f64; 4], query: [f64; 4]) {
         let mut mapping = Mapping::identity();
         steps(&mut mapping);
-        let placement = mapping.placement();
+        let placement = mapping.placement().unwrap();
         let close = |a: Rect, b: [f64; 4]| {
             let a: [f64; 4] = a.into();
             a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-9)
@@ -248,7 +268,7 @@ mod tests {
         let mut mapping = Mapping::identity();
         mapping.tile(&[Rect::new(0.0, 0.0, 0.5, 0.5), Rect::new(0.5, 0.5, 1.0, 1.0)]);
         mapping.mirror();
-        let placement = mapping.placement();
+        let placement = mapping.placement().unwrap();
         assert!(placement.mirrored);
         assert_eq!(placement.query_rects[0], Rect::new(0.5, 0.0, 1.0, 0.5));
         assert_eq!(placement.query_rects[1], Rect::new(0.0, 0.5, 0.5, 1.0));
@@ -259,7 +279,28 @@ mod tests {
         let mut mapping = Mapping::identity();
         mapping.rotate(5.0);
         mapping.mirror();
-        assert_eq!(mapping.placement().rotation_degrees, -5.0);
-        assert!(!mapping.placement().rectangular);
+        assert_eq!(mapping.placement().unwrap().rotation_degrees, -5.0);
+        assert!(!mapping.placement().unwrap().rectangular);
+    }
+
+    #[test]
+    fn what_is_cut_away_is_nowhere() {
+        let mut mapping = Mapping::identity();
+        mapping.inset(Rect::new(0.5, 0.5, 1.0, 1.0));
+        mapping.crop(Rect::new(0.0, 0.0, 0.4, 1.0));
+        assert_eq!(mapping.placement(), None);
+        // Of four copies two are left.
+        let mut mapping = Mapping::identity();
+        let corner = |x: f64, y: f64| Rect::new(x, y, x + 0.5, y + 0.5);
+        mapping.tile(&[
+            corner(0.0, 0.0),
+            corner(0.5, 0.0),
+            corner(0.0, 0.5),
+            corner(0.5, 0.5),
+        ]);
+        mapping.crop(Rect::new(0.0, 0.0, 0.5, 1.0));
+        let seen = mapping.placement().unwrap().query_rects;
+        let want = [Rect::new(0.0, 0.0, 1.0, 0.5), Rect::new(0.0, 0.5, 1.0, 1.0)];
+        assert_eq!(seen, want);
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn prepare(
     canvas.then("scale=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p,setsar=1,settb=1/90000[out]");
     Ok(Pictures {
         pull: Pull::video(&canvas.graph)?,
-        truth: canvas.truth(job, speed),
+        truth: canvas.truth(job, speed)?,
         scratch: canvas.scratch,
     })
 }
@@ -128,6 +128,7 @@ impl<'a> Canvas<'a> {
         match step {
             VideoStep::Speed { factor } => {
                 within("speed", *factor, 0.5, 2.0, "0.5..=2")?;
+                self.before /= factor;
                 self.then(&format!("setpts=PTS/{factor},fps={}", self.rate));
             }
             VideoStep::Crop {
@@ -492,8 +493,8 @@ impl<'a> Canvas<'a> {
         self.lenient(&[DistortionKind::Crop]);
     }
 
-    fn truth(&self, job: &Job<'_>, speed: f64) -> Truth {
-        let placement = self.mapping.placement();
+    fn truth(&self, job: &Job<'_>, speed: f64) -> Result<Truth, DistortError> {
+        let placement = self.mapping.placement().ok_or(DistortError::CutAway)?;
         let mut kinds = self.kinds.clone();
         if (speed - 1.0).abs() > 1e-6 {
             kinds.insert(0, DistortionKind::Speed);
@@ -503,7 +504,7 @@ impl<'a> Canvas<'a> {
         if cut.iter().any(|share| *share > 0.03) {
             kinds.push(DistortionKind::Crop);
         }
-        Truth {
+        Ok(Truth {
             media: Media::Video,
             query_start: self.before,
             query_end: self.before + job.seconds,
@@ -513,7 +514,7 @@ impl<'a> Canvas<'a> {
             placement: Some(placement),
             kinds,
             lenient: self.lenient.clone(),
-        }
+        })
     }
 }
 

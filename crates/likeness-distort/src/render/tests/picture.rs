@@ -299,18 +299,22 @@ fn encoding_small_and_coarse_leaves_places_and_times_alone() {
 
 #[test]
 fn the_time_map_of_pictures_is_what_is_seen() {
-    for step in [
-        VideoStep::Speed { factor: 1.1 },
-        VideoStep::Speed { factor: 0.9 },
-        VideoStep::FrameRate { fps: 12.0 },
-        VideoStep::Drop { every: 9 },
-        VideoStep::Inside {
-            before: 3.0,
-            after: 2.0,
-        },
+    let inside = VideoStep::Inside {
+        before: 3.0,
+        after: 2.0,
+    };
+    let faster = VideoStep::Speed { factor: 1.2 };
+    for steps in [
+        vec![VideoStep::Speed { factor: 1.1 }],
+        vec![VideoStep::Speed { factor: 0.9 }],
+        vec![VideoStep::FrameRate { fps: 12.0 }],
+        vec![VideoStep::Drop { every: 9 }],
+        vec![inside.clone()],
+        vec![inside.clone(), faster.clone()],
+        vec![faster, inside],
     ] {
-        let name = format!("{step:?}");
-        let seen = see(vec![step, VideoStep::Caption, VideoStep::Lines]);
+        let name = format!("{steps:?}");
+        let seen = see([steps, vec![VideoStep::Caption, VideoStep::Lines]].concat());
         let inner = seen.of_the_copy();
         let (found, expected) = (inner.change(), inner.expected_change());
         assert!(

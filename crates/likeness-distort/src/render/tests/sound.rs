@@ -97,9 +97,13 @@ fn hear(source: &Sound, steps: Vec<AudioStep>, encode: Encoding) -> Heard {
 
 /// Clicks must lie where the truth says, within `tolerance` seconds.
 fn check_clicks(step: AudioStep, tolerance: f64) {
+    check_clicks_after(vec![step], tolerance);
+}
+
+fn check_clicks_after(steps: Vec<AudioStep>, tolerance: f64) {
     let clicks = [4.0, 7.0, 9.5];
-    let name = format!("{step:?}");
-    let heard = hear(&tone(20.0, &clicks), vec![step], Encoding::default());
+    let name = format!("{steps:?}");
+    let heard = hear(&tone(20.0, &clicks), steps, Encoding::default());
     let truth = &heard.truth;
     for click in clicks {
         let expected = truth.query_start + (click - truth.reference_start) / truth.speed;
@@ -149,6 +153,25 @@ fn the_time_map_of_sound_is_what_is_heard() {
         },
     ] {
         check_clicks(step, 0.005);
+    }
+}
+
+/// What comes before the copy changes its pace with it, or not, as the order says.
+#[test]
+fn the_time_map_of_sound_holds_in_any_order() {
+    let inside = AudioStep::Inside {
+        before: 5.0,
+        after: 4.0,
+    };
+    for factor in [0.9, 1.2] {
+        let speed = AudioStep::Speed { factor };
+        let tempo = AudioStep::Tempo {
+            factor,
+            stretcher: Stretcher::Atempo,
+        };
+        check_clicks_after(vec![inside.clone(), speed.clone()], 0.005);
+        check_clicks_after(vec![speed, inside.clone()], 0.005);
+        check_clicks_after(vec![inside.clone(), tempo], 0.03);
     }
 }
 
