@@ -28,7 +28,8 @@ mod merge;
 mod postings;
 mod run;
 mod snapshot;
-pub mod store;
+pub mod stoppable;
+mod store;
 mod writer;
 
 pub use catalogue::Entry;
@@ -38,6 +39,7 @@ pub use manifest::{Extractors, FORMAT_VERSION};
 pub use memory::MemoryStore;
 pub use run::SPACES;
 pub use snapshot::{FileCheck, Snapshot, verify};
+pub use stoppable::Stoppable;
 pub use store::{Store, StoreError};
 pub use writer::{IndexWriter, NewReference};
 

@@ -27,6 +27,9 @@ pub enum StoreError {
         /// What does not fit.
         reason: String,
     },
+    /// Nobody waits for the answer any more.
+    #[error("stopped before it was done")]
+    Stopped,
 }
 
 /// A fixed set of references: a snapshot of a library, or one work in memory.

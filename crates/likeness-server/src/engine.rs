@@ -10,9 +10,19 @@ use likeness::MatchOptions;
 use likeness::core::report::{MatchReport, ReportError, Status as ReportStatus};
 use likeness::core::{Density, Fingerprint, StreamState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
+
+/// Tells work that nobody waits for it any more.
+struct StopWhenDropped(Arc<AtomicBool>);
+
+impl Drop for StopWhenDropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +146,7 @@ impl Engine {
         self.decodes.acquire().await.map_err(internal)
     }
 
-    /// Looks a dense fingerprint up.
+    /// Looks a dense fingerprint up. Once the caller is gone, the work ends soon.
     pub(crate) async fn look_up(
         &self,
         held: &Arc<Held>,
@@ -145,11 +155,14 @@ impl Engine {
     ) -> Result<MatchReport, Status> {
         let turn = self.matches.clone().acquire_owned().await;
         let turn = turn.map_err(internal)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let _gone = StopWhenDropped(stop.clone());
         let report = held
             .read(move |library| {
-                // Kept until the work is done, even when nobody waits for it any more.
+                // Kept until the work has ended, even when nobody waits for it any more.
                 let _turn = turn;
-                library.match_fingerprint(&name, &fingerprint, &MatchOptions::default())
+                let options = MatchOptions::default();
+                library.match_fingerprint_until(&name, &fingerprint, &options, &stop)
             })
             .await?;
         match (report.status, &report.error) {

@@ -5,6 +5,7 @@ use crate::access::{Access, is_health};
 use crate::refusal::{busy, refuse};
 use crate::settings::{Limits, seconds};
 use crate::telemetry::{Label, Telemetry};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use std::future::Future;
 use std::pin::Pin;
@@ -163,9 +164,17 @@ fn word(code: Code) -> &'static str {
     }
 }
 
-/// The identifier that a client gave, if it is fit for a log.
+/// The identifier that a client gave, if it is fit for a log: a token is not.
 fn given(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let secret = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    if secret.is_some_and(|secret| {
+        secret
+            .windows(id.len().max(1))
+            .any(|part| part == id.as_bytes())
+    }) {
+        return None;
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     (!id.is_empty() && id.len() <= MAX_ID && id.chars().all(plain)).then(|| id.to_owned())
 }
@@ -209,5 +218,12 @@ mod tests {
         check("a\tb", false);
         check(&"x".repeat(MAX_ID), true);
         check(&"x".repeat(MAX_ID + 1), false);
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_static("secret-of-16-letters"));
+        headers.insert(
+            AUTHORIZATION,
+            HeaderValue::from_static("Bearer secret-of-16-letters"),
+        );
+        assert_eq!(given(&headers), None);
     }
 }

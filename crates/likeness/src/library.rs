@@ -9,10 +9,11 @@ use likeness_core::report::MatchReport;
 use likeness_core::{
     ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState, Stretches,
 };
-use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Store};
+use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Stoppable, Store};
 use likeness_match::audio::ChromaCache;
 use likeness_video::VideoConfig;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// A library up to this many bytes is checked whole when it is opened: it takes a fraction of a
 /// second. In a larger one every byte is checked when it is first used.
@@ -241,18 +242,27 @@ impl Library {
         fingerprint: &Fingerprint,
         options: &MatchOptions,
     ) -> MatchReport {
+        self.match_fingerprint_until(query, fingerprint, options, &AtomicBool::new(false))
+    }
+
+    /// As [`Library::match_fingerprint`], and gives up, with a report of an error, soon after `stop` is
+    /// set.
+    pub fn match_fingerprint_until(
+        &self,
+        query: &str,
+        fingerprint: &Fingerprint,
+        options: &MatchOptions,
+        stop: &AtomicBool,
+    ) -> MatchReport {
         let name = |id| {
             let entry = self.snapshot.entry(id)?;
             Some((entry.identifier.as_str(), entry.duration))
         };
-        matching::report(
-            query,
-            fingerprint,
-            &self.snapshot,
-            &self.chroma,
-            &name,
-            options,
-        )
+        let store = Stoppable {
+            store: &self.snapshot,
+            stop,
+        };
+        matching::report(query, fingerprint, &store, &self.chroma, &name, options)
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {
