@@ -153,3 +153,21 @@ pub(crate) fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>
     }
     Ok(lines)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_twice_is_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("lines.jsonl");
+        let check = |lines: &str, fine: bool| {
+            std::fs::write(&path, lines).expect("it can be written");
+            let read = load_named(&path, |name: &String| name.as_str());
+            assert_eq!(read.is_ok(), fine, "{lines}");
+        };
+        check("\"a\"\n\"b\"\n", true);
+        check("\"a\"\n\"b\"\n\"a\"\n", false);
+    }
+}
