@@ -161,6 +161,26 @@ impl<'a> Block<'a> {
         &self.terms[..self.count]
     }
 
+    /// Calls `sink(i, row)` for every row with the term `terms[i]`, `i` not below `from`. `terms` ascend
+    /// and are distinct. Returns the first of them that a later block may hold.
+    pub(super) fn merge<E>(
+        &self,
+        terms: &[u64],
+        from: usize,
+        sink: &mut impl FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<usize, E> {
+        let (mut i, mut row) = (from, 0);
+        while let (Some(&wanted), Some(&held)) = (terms.get(i), self.terms().get(row)) {
+            if held == wanted {
+                sink(i, row)?;
+            }
+            // Without branches, which could not be foreseen.
+            row += usize::from(held <= wanted);
+            i += usize::from(held > wanted);
+        }
+        Ok(i)
+    }
+
     /// Posting `index`, below the number of terms.
     pub(super) fn posting(&self, index: usize) -> Result<Posting, WireError> {
         Ok(Posting {

@@ -25,25 +25,22 @@ impl<'a> PostingSection<'a> {
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
         let directory = self.directory()?;
-        let mut from = 0;
-        let mut open: Option<(usize, Block<'a>)> = None;
-        for (i, &term) in terms.iter().enumerate() {
-            from = directory.first_block_with(term, from);
-            for number in from..directory.len() {
-                if directory.first_term(number) > term {
-                    break;
-                }
-                if open.as_ref().is_none_or(|(n, _)| *n != number) {
-                    open = Some((number, self.block(&directory, number)?));
-                }
-                let Some((_, block)) = &open else { break };
-                let found = block.terms();
-                let start = found.partition_point(|&t| t < term);
-                let held = found[start..].iter().take_while(|&&t| t == term);
-                for row in (start..).take(held.count()) {
-                    sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
-                }
+        let (mut next, mut number) = (0, 0);
+        while next < terms.len() && number < directory.len() {
+            number = directory.first_block_with(terms[next], number);
+            // Of the terms before it there is no posting.
+            let first = directory.first_term(number);
+            next += terms[next..].partition_point(|&term| term < first);
+            if !directory.may_hold(number, terms.get(next)) {
+                number += 1;
+                continue;
             }
+            let block = self.block(&directory, number)?;
+            next = block.merge(terms, next, &mut |i, row| {
+                sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
+                Ok(())
+            })?;
+            number += 1;
         }
         Ok(())
     }
@@ -55,25 +52,19 @@ impl<'a> PostingSection<'a> {
         if directory.len() == 0 {
             return Ok(());
         }
-        let (mut from, block) = (0, BLOCK as u64);
+        let mut span = directory.span(0);
         for (&term, count) in terms.iter().zip(counts) {
-            from = directory.first_block_with(term, from);
-            let first = directory.first_term(from);
-            let mut next = from + 1;
-            while next < directory.len() && directory.first_term(next) == term {
-                next += 1;
+            if term > span.end && span.number + 1 < directory.len() {
+                span = directory.span(directory.first_block_with(term, span.number));
             }
-            let whole = (next - from - 1) as u64 * block;
-            // Of the first block its share, were its terms all equally common.
-            let end = match next < directory.len() {
-                true => directory.first_term(next),
-                false => term.saturating_add(1),
-            };
-            let share = match first <= term {
-                true => block / (end - first).clamp(1, block),
-                false => 0,
-            };
-            *count = count.saturating_add((whole + share) as u32);
+            let mut postings = if span.first <= term { span.share } else { 0 };
+            if term == span.end {
+                // It may fill the blocks that follow.
+                let later = span.number + 2..directory.len();
+                let whole = later.take_while(|number| directory.first_term(*number) == term);
+                postings += (whole.count() * BLOCK) as u64;
+            }
+            *count = count.saturating_add(postings as u32);
         }
         Ok(())
     }
@@ -116,6 +107,17 @@ impl<'a> PostingSection<'a> {
     }
 }
 
+/// A block and the terms it may hold.
+#[derive(Debug, Clone, Copy)]
+struct TermSpan {
+    number: usize,
+    first: u64,
+    /// The first term of the next block.
+    end: u64,
+    /// Postings of each term, were all between equally common.
+    share: u64,
+}
+
 /// The blocks' first terms, ascending, and offsets.
 #[derive(Debug, Clone, Copy)]
 struct Directory<'a> {
@@ -133,6 +135,28 @@ impl Directory<'_> {
 
     fn offset(&self, number: usize) -> u64 {
         self.number(number, 1)
+    }
+
+    fn span(&self, number: usize) -> TermSpan {
+        let first = self.first_term(number);
+        let end = match number + 1 < self.len() {
+            true => self.first_term(number + 1),
+            false => u64::MAX,
+        };
+        let terms = end.saturating_sub(first).clamp(1, BLOCK as u64);
+        TermSpan {
+            number,
+            first,
+            end,
+            share: BLOCK as u64 / terms,
+        }
+    }
+
+    /// Whether a block that starts at or before `term` may hold it.
+    fn may_hold(&self, number: usize, term: Option<&u64>) -> bool {
+        let ends_before =
+            |term: &u64| number + 1 < self.len() && self.first_term(number + 1) < *term;
+        term.is_some_and(|term| !ends_before(term))
     }
 
     fn number(&self, entry: usize, which: usize) -> u64 {

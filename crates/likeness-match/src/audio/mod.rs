@@ -15,6 +15,7 @@ mod retrace;
 mod segments;
 mod verify;
 mod view;
+mod wanted;
 
 pub use candidates::Window;
 pub use chroma::{ChromaCache, ChromaIndex};

@@ -1,0 +1,268 @@
+//! What a window asks a library for: its triplets by the shelves on which copies of them are, and
+//! the terms that are worth their cost.
+
+use super::candidates::{Window, within};
+use super::config::AudioMatchConfig;
+use likeness_audio::probes::{Expectation, Probe, SHELVES, Shape, Tolerance, probes, shelf};
+use likeness_audio::triplets::{Triplet, triplets};
+use likeness_audio::{AudioConfig, Reach};
+use likeness_core::audio::Surface;
+use likeness_core::{AudioFingerprint, Posting};
+
+/// A window's triplets by what they ask for.
+pub(super) struct Wanted {
+    triplets: Vec<Triplet>,
+    /// For each shelf the first of its probes, and the end of the last.
+    starts: Vec<u32>,
+    probes: Vec<Asked>,
+}
+
+/// What one triplet asks for on one shelf.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    probe: Probe,
+    /// Number of the triplet.
+    triplet: u32,
+}
+
+impl Wanted {
+    /// What the triplets of a window ask for.
+    pub(super) fn new(
+        query: &AudioFingerprint,
+        window: Window,
+        config: &AudioMatchConfig,
+    ) -> Wanted {
+        let reach = Reach {
+            targets: config.targets,
+            ..AudioConfig::default().query_reach
+        };
+        let tolerance = Tolerance {
+            steps: config.interval_tolerance,
+            ticks: config.gap_tolerance,
+            speed: config.max_speed as f32,
+            semitones: config.max_pitch as f32,
+        };
+        let mut all: Vec<Triplet> = Vec::new();
+        let mut asked: Vec<(usize, Asked)> = Vec::new();
+        for surface in Surface::ALL {
+            let peaks = within(query.peaks(surface), window);
+            triplets(peaks, &reach, &mut |found| {
+                let triplet = all.len() as u32;
+                probes(surface, &found, &tolerance, &mut |shelf, probe| {
+                    asked.push((shelf, Asked { probe, triplet }));
+                });
+                all.push(found);
+            });
+        }
+        Wanted::sorted(all, &asked)
+    }
+
+    /// Sorts by counting: there are more probes than shelves.
+    fn sorted(triplets: Vec<Triplet>, asked: &[(usize, Asked)]) -> Wanted {
+        let mut starts = vec![0u32; SHELVES + 1];
+        asked.iter().for_each(|(shelf, _)| starts[shelf + 1] += 1);
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut next = starts.clone();
+        let mut probes = vec![Asked::default(); asked.len()];
+        for &(shelf, asked) in asked {
+            probes[next[shelf] as usize] = asked;
+            next[shelf] += 1;
+        }
+        Wanted {
+            triplets,
+            starts,
+            probes,
+        }
+    }
+
+    fn on_shelf(&self, shelf: usize) -> &[Asked] {
+        &self.probes[self.starts[shelf] as usize..self.starts[shelf + 1] as usize]
+    }
+
+    /// All terms that are asked for, ascending.
+    pub(super) fn terms(&self) -> Vec<u64> {
+        let mut terms = Vec::new();
+        // Two shelves, one of each surface, share the part of the term above the length.
+        for pair in 0..SHELVES / 2 {
+            let (mut leaves, mut base) = (0u64, 0);
+            for shelf in [2 * pair, 2 * pair + 1] {
+                for asked in self.on_shelf(shelf) {
+                    let (first, last) = asked.probe.terms(shelf).into_inner();
+                    base = first & !LEAVES;
+                    // Every second bit: the lowest of a leaf is the surface.
+                    let up_to = u64::MAX >> (LEAVES - (last & LEAVES));
+                    leaves |= up_to & (0x5555_5555_5555_5555 << (first & LEAVES));
+                }
+            }
+            while leaves != 0 {
+                terms.push(base | u64::from(leaves.trailing_zeros()));
+                leaves &= leaves - 1;
+            }
+        }
+        terms
+    }
+
+    /// The triplets of which a posting may be a copy.
+    pub(super) fn meeting(&self, posting: &Posting) -> impl Iterator<Item = &Triplet> {
+        let shape = Shape::new(posting);
+        let asked = self.on_shelf(shelf(posting.term)).iter();
+        asked
+            .filter(move |asked| asked.probe.meets(shape))
+            .map(|asked| &self.triplets[asked.triplet as usize])
+    }
+
+    /// Keeps of `terms`, of about so many postings each, all where the library is small, else those
+    /// that are likeliest to hold the copies of triplets for what they cost, as far as the budget
+    /// goes. A triplet is as likely to be the reference's under a rare term as under a common one,
+    /// which costs more and brings more chance meetings with it.
+    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[u32], budget: u64) {
+        let cost = |(&term, &estimate): (&u64, &u32)| {
+            u64::from(estimate) * (1 + self.on_shelf(shelf(term)).len() as u64)
+        };
+        let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
+        if costs.iter().sum::<u64>() <= budget {
+            return;
+        }
+        let prices = self.prices(terms, &costs);
+        let mut spent = [0u64; PRICES];
+        for (&price, &cost) in prices.iter().zip(&costs) {
+            spent[usize::from(price)] += cost;
+        }
+        let mut total = 0;
+        let dear = spent.iter().position(|cost| {
+            total += cost;
+            total > budget
+        });
+        let dear = dear.unwrap_or(PRICES);
+        let mut prices = prices.into_iter().map(usize::from);
+        terms.retain(|_| prices.next().is_some_and(|price| price < dear));
+    }
+
+    /// What each of `terms` costs for each triplet whose copy it is likely to hold, by quarters of a
+    /// power of two, to sort by counting.
+    fn prices(&self, terms: &[u64], costs: &[u64]) -> Vec<u8> {
+        let expected: Vec<Expectation> = self.triplets.iter().map(Expectation::new).collect();
+        let price = |(&term, &cost): (&u64, &u64)| {
+            let shelf = shelf(term);
+            let asking = self.on_shelf(shelf).iter();
+            let asking = asking.filter(|asked| asked.probe.terms(shelf).contains(&term));
+            let promise: f32 = asking
+                .map(|asked| expected[asked.triplet as usize].likelihood(term))
+                .sum();
+            match cost {
+                0 => 0,
+                _ => ((cost as f32 / promise).log2() * 4.0).clamp(1.0, PRICES as f32 - 1.0) as u8,
+            }
+        };
+        terms.iter().zip(costs).map(price).collect()
+    }
+}
+
+/// Mask of the bits of a term below what the shelves of both surfaces share.
+const LEAVES: u64 = (1 << likeness_audio::triplets::LEAF_BITS) - 1;
+/// Prices there are.
+const PRICES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn triplet() -> impl Strategy<Value = Triplet> {
+        let intervals = (-360..=360i16, -360..=360i16);
+        (0..5000u32, 0..1296u16, intervals, 34..300u16, 8..45u16).prop_map(
+            |(time, frequency, intervals, first, more)| Triplet {
+                time,
+                frequency,
+                intervals: [intervals.0, intervals.1],
+                gaps: [first, first + more],
+            },
+        )
+    }
+
+    fn wanted(triplets: Vec<Triplet>) -> Wanted {
+        let tolerance = Tolerance {
+            steps: 5.0,
+            ticks: 15.0,
+            speed: 1.45,
+            semitones: 6.6,
+        };
+        let mut asked = Vec::new();
+        for (number, triplet) in (0..).zip(&triplets) {
+            let surface = Surface::ALL[number as usize % 2];
+            probes(surface, triplet, &tolerance, &mut |shelf, probe| {
+                let triplet = number;
+                asked.push((shelf, Asked { probe, triplet }));
+            });
+        }
+        Wanted::sorted(triplets, &asked)
+    }
+
+    proptest! {
+        #[test]
+        fn terms_are_those_of_the_probes(triplets in proptest::collection::vec(triplet(), 0..40)) {
+            let wanted = wanted(triplets);
+            let mut expected: Vec<u64> = (0..SHELVES)
+                .flat_map(|shelf| wanted.on_shelf(shelf).iter().map(move |a| (shelf, a.probe)))
+                .flat_map(|(shelf, probe)| probe.terms(shelf).step_by(2))
+                .collect();
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(wanted.terms(), expected);
+        }
+
+        #[test]
+        fn a_budget_buys_the_cheapest_terms(
+            triplets in proptest::collection::vec(triplet(), 1..20),
+            budget in 0..20_000u64,
+            seed in any::<u32>(),
+        ) {
+            let wanted = wanted(triplets);
+            let terms = wanted.terms();
+            let estimates: Vec<u32> = terms.iter().map(|t| (*t as u32 ^ seed) % 9).collect();
+            let cost = |kept: &[u64]| -> u64 {
+                let held = terms.iter().zip(&estimates).filter(|(term, _)| kept.contains(term));
+                held.map(|(t, e)| u64::from(*e) * (1 + wanted.on_shelf(shelf(*t)).len() as u64)).sum()
+            };
+            let mut kept = terms.clone();
+            wanted.afford(&mut kept, &estimates, budget);
+            prop_assert!(cost(&kept) <= budget);
+            // What costs nothing is never left out, and all of it is taken when it can be.
+            for (term, estimate) in terms.iter().zip(&estimates) {
+                prop_assert!(*estimate > 0 || kept.contains(term));
+            }
+            let mut all = terms.clone();
+            wanted.afford(&mut all, &estimates, cost(&terms));
+            prop_assert_eq!(all, terms);
+        }
+    }
+
+    #[test]
+    fn of_two_terms_the_likelier_and_the_rarer_are_looked_up() {
+        let triplet = Triplet {
+            time: 0,
+            frequency: 600,
+            // In the middle of their cells.
+            intervals: [100, -100],
+            gaps: [105, 200],
+        };
+        let wanted = wanted(vec![triplet]);
+        let terms = wanted.terms();
+        let own = likeness_audio::triplets::term(Surface::ALL[0], &triplet);
+        let check = |estimate: &dyn Fn(u64) -> u32, budget: u64, want: &[u64]| {
+            let estimates: Vec<u32> = terms.iter().map(|&term| estimate(term)).collect();
+            let mut kept = terms.clone();
+            wanted.afford(&mut kept, &estimates, budget);
+            assert_eq!(kept, want, "{budget}");
+        };
+        // One of two a posting: the one that asks, and reading it.
+        check(&|_| 10, 20, &[own]);
+        check(
+            &|term| if term == terms[0] { 1 } else { 1000 },
+            2,
+            &[terms[0]],
+        );
+    }
+}
