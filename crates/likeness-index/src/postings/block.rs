@@ -169,14 +169,21 @@ impl<'a> Block<'a> {
         from: usize,
         sink: &mut impl FnMut(usize, usize) -> Result<(), E>,
     ) -> Result<usize, E> {
+        /// Rows that are passed by one by one before halving is quicker.
+        const FEW: usize = 8;
         let (mut i, mut row) = (from, 0);
-        while let (Some(&wanted), Some(&held)) = (terms.get(i), self.terms().get(row)) {
-            if held == wanted {
+        let held = self.terms();
+        while let (Some(&wanted), Some(&term)) = (terms.get(i), held.get(row)) {
+            if term < wanted && held.get(row + FEW).is_some_and(|&later| later < wanted) {
+                row += held[row..].partition_point(|&term| term < wanted);
+                continue;
+            }
+            if term == wanted {
                 sink(i, row)?;
             }
             // Without branches, which could not be foreseen.
-            row += usize::from(held <= wanted);
-            i += usize::from(held > wanted);
+            row += usize::from(term <= wanted);
+            i += usize::from(term > wanted);
         }
         Ok(i)
     }
@@ -195,6 +202,9 @@ impl<'a> Block<'a> {
 /// Sums up the steps, which fill `bytes` exactly.
 fn read_steps(coding: u32, bytes: &[u8], first: u64, terms: &mut [u64]) -> Result<(), WireError> {
     let out_of_range = || WireError::OutOfRange("term");
+    if coding == RICE {
+        return read_unary(bytes, first, terms).ok_or_else(out_of_range);
+    }
     let mut term = first;
     let mut take = |slot: &mut u64, step: Option<u64>| {
         term = step
@@ -215,6 +225,36 @@ fn read_steps(coding: u32, bytes: &[u8], first: u64, terms: &mut [u64]) -> Resul
     }
     let mut slots = terms.iter_mut().enumerate();
     slots.try_for_each(|(i, slot)| take(slot, Some(get(bytes, coding, i))))
+}
+
+/// [`read_steps`] of the Rice codes with the parameter 0, which steps have where a term has many
+/// postings: a one for each step up, a zero for each posting. Run by run, not posting by posting.
+/// `None` where they do not fill `bytes`.
+fn read_unary(bytes: &[u8], first: u64, terms: &mut [u64]) -> Option<()> {
+    let (mut term, mut row) = (first, 0);
+    for (number, chunk) in bytes.chunks(8).enumerate() {
+        let mut padded = [0; 8];
+        padded[..chunk.len()].copy_from_slice(chunk);
+        let (mut word, mut left) = (u64::from_le_bytes(padded), 8 * chunk.len());
+        while left > 0 {
+            let ones = (word.trailing_ones() as usize).min(left);
+            term = term.checked_add(ones as u64)?;
+            word = word.checked_shr(ones as u32).unwrap_or(0);
+            left -= ones;
+            let zeros = (word.trailing_zeros() as usize).min(left);
+            let end = terms.len().min(row + zeros);
+            terms[row..end].fill(term);
+            if end == terms.len() {
+                // What is left over is padding, less than a byte.
+                let used = 64 * number + 8 * chunk.len() - left + (end - row);
+                return (used.div_ceil(8) == bytes.len()).then_some(());
+            }
+            row = end;
+            word = word.checked_shr(zeros as u32).unwrap_or(0);
+            left -= zeros;
+        }
+    }
+    None
 }
 
 fn read_width(r: &mut Reader<'_>) -> Result<u32, WireError> {
@@ -265,6 +305,56 @@ mod tests {
             let mut w = Writer::new();
             encode(&postings, &mut w);
             prop_assert_eq!(read(postings[0].term, &w.into_bytes()), Ok(postings));
+        }
+
+        #[test]
+        fn unary_steps_are_rice_codes(
+            steps in proptest::collection::vec(prop_oneof![4 => Just(0u64), 1 => 0..3u64, 1 => 0..200u64], 1..=BLOCK),
+            first in any::<u64>(),
+            more in 0usize..3,
+        ) {
+            let mut w = Writer::new();
+            pack_rice(&steps, 0, &mut w);
+            let mut bytes = w.into_bytes();
+            bytes.resize(bytes.len() + more, 0);
+            let mut reader = RiceReader::new(&bytes, 0);
+            let mut term = Some(first);
+            let mut sum = |_| {
+                term = term.and_then(|term| term.checked_add(reader.next()?));
+                term
+            };
+            let expected: Option<Vec<u64>> = (0..steps.len()).map(&mut sum).collect();
+            let expected = expected.filter(|_| reader.is_at_end());
+            let mut terms = vec![0; steps.len()];
+            let found = read_unary(&bytes, first, &mut terms);
+            prop_assert_eq!(found.map(|()| terms), expected);
+        }
+
+        #[test]
+        fn a_merge_finds_what_a_filter_finds(
+            raw in proptest::collection::vec(0..60u64, 1..=BLOCK),
+            wanted in proptest::collection::btree_set(0..70u64, 0..40),
+        ) {
+            let mut raw = raw;
+            raw.sort_unstable();
+            let postings: Vec<Posting> = raw
+                .iter()
+                .map(|&term| Posting { term, reference: ReferenceId(0), time: 0, payload: 0 })
+                .collect();
+            let mut w = Writer::new();
+            encode(&postings, &mut w);
+            let bytes = w.into_bytes();
+            let block = Block::parse(raw[0], &bytes).expect("a block");
+            let wanted: Vec<u64> = wanted.into_iter().collect();
+            let mut found = Vec::new();
+            let next = block.merge(&wanted, 0, &mut |i, row| {
+                found.push((wanted[i], row));
+                Ok::<(), ()>(())
+            });
+            let rows = raw.iter().copied().zip(0..).filter(|(term, _)| wanted.contains(term));
+            prop_assert_eq!(found, rows.collect::<Vec<_>>());
+            let passed = wanted.partition_point(|term| term < &raw[raw.len() - 1]);
+            prop_assert_eq!(next, Ok(passed));
         }
 
         #[test]
