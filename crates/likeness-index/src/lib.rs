@@ -40,7 +40,7 @@ pub use memory::MemoryStore;
 pub use run::SPACES;
 pub use snapshot::{FileCheck, Snapshot, verify};
 pub use stoppable::Stoppable;
-pub use store::{Store, StoreError};
+pub use store::{Estimate, Store, StoreError};
 pub use writer::{IndexWriter, NewReference};
 
 /// Made-up references, which the tests in `tests` use as well.

@@ -1,7 +1,7 @@
 //! A few references in memory: what comparing two files needs, and tests.
 
 use crate::run::{SPACES, space_index};
-use crate::store::{Store, StoreError};
+use crate::store::{Estimate, Store, StoreError};
 use likeness_core::report::Media;
 use likeness_core::{
     AudioFingerprint, Fingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
@@ -71,18 +71,17 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn posting_estimates(
-        &self,
-        space: PostingSpace,
-        terms: &[u64],
-    ) -> Result<Vec<u32>, StoreError> {
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
         let all = &self.postings[space_index(space)];
         let below = |term: u64| all.partition_point(|posting| posting.term < term);
-        let count = |&term: &u64| {
+        let estimate = |&term: &u64| {
             let end = term.checked_add(1).map_or(all.len(), below);
-            (end - below(term)) as u32
+            Estimate {
+                postings: (end - below(term)) as u32,
+                passed: 0,
+            }
         };
-        Ok(terms.iter().map(count).collect())
+        Ok(terms.iter().map(estimate).collect())
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

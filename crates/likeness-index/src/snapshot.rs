@@ -5,7 +5,7 @@ use crate::durable::damaged;
 use crate::error::LibraryError;
 use crate::manifest::{Extractors, Manifest, manifest_path, run_path};
 use crate::run::Run;
-use crate::store::{Store, StoreError};
+use crate::store::{Estimate, Store, StoreError};
 use likeness_core::report::Media;
 use likeness_core::{
     AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
@@ -173,16 +173,12 @@ impl Store for Snapshot {
         Ok(())
     }
 
-    fn posting_estimates(
-        &self,
-        space: PostingSpace,
-        terms: &[u64],
-    ) -> Result<Vec<u32>, StoreError> {
-        let mut counts = vec![0; terms.len()];
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+        let mut estimates = vec![Estimate::default(); terms.len()];
         for run in &self.runs {
-            run.postings(space).estimate(terms, &mut counts)?;
+            run.postings(space).estimate(terms, &mut estimates)?;
         }
-        Ok(counts)
+        Ok(estimates)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

@@ -1,6 +1,6 @@
 //! A store that can be told to stop.
 
-use crate::store::{Store, StoreError};
+use crate::store::{Estimate, Store, StoreError};
 use likeness_core::report::Media;
 use likeness_core::{
     AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
@@ -36,12 +36,8 @@ impl Store for Stoppable<'_> {
         self.going()?.postings(space, terms, sink)
     }
 
-    fn posting_estimates(
-        &self,
-        space: PostingSpace,
-        terms: &[u64],
-    ) -> Result<Vec<u32>, StoreError> {
-        self.going()?.posting_estimates(space, terms)
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+        self.going()?.estimates(space, terms)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

@@ -32,6 +32,15 @@ pub enum StoreError {
     Stopped,
 }
 
+/// What looking a term up costs, about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// Its postings, dead ones too.
+    pub postings: u32,
+    /// Postings of other terms that are passed by to find them.
+    pub passed: u32,
+}
+
 /// A fixed set of references: a snapshot of a library, or one work in memory.
 ///
 /// The small trait between matching and storage, so that postings can live elsewhere.
@@ -48,13 +57,12 @@ pub trait Store: Sync {
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError>;
 
-    /// About how many postings each of `terms` has, dead ones too: what looking it up will cost.
-    /// `terms` ascend and are distinct. Much cheaper than looking them up.
+    /// What looking up each of `terms` will cost, about. `terms` ascend and are distinct. Much cheaper
+    /// than looking them up.
     ///
     /// # Errors
     /// Damaged or unreadable files.
-    fn posting_estimates(&self, space: PostingSpace, terms: &[u64])
-    -> Result<Vec<u32>, StoreError>;
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError>;
 
     /// The sound of a reference, if it has any.
     ///

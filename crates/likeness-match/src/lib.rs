@@ -5,6 +5,7 @@
 //! (verified segments).
 
 pub mod audio;
+mod budget;
 mod chance;
 mod found;
 pub mod naming;

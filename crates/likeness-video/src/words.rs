@@ -53,8 +53,9 @@ fn mirrored_weak(weak: u32) -> u32 {
 }
 
 /// Calls `sink` with every term at which a look-up should try: the keypoint's own and those with
-/// any of its weak bits flipped. `flip`: the terms of the mirrored keypoint.
-pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64)) {
+/// any of its weak bits flipped, and with the number of those. `flip`: the terms of the mirrored
+/// keypoint.
+pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64, u32)) {
     let (descriptor, weak) = match flip {
         true => (
             crate::mirrored(keypoint.descriptor),
@@ -67,7 +68,7 @@ pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64)) {
         let mask = u64::from(weak >> (table * TERM_BITS)) & ((1 << TERM_BITS) - 1);
         let mut subset = mask;
         loop {
-            sink(own ^ subset);
+            sink(own ^ subset, subset.count_ones());
             if subset == 0 {
                 break;
             }
@@ -175,7 +176,7 @@ mod tests {
     fn probes_are_the_neighbours_in_the_weak_bits() {
         for flip in [false, true] {
             let mut seen = Vec::new();
-            probes(&SAMPLE, flip, |term| seen.push(term));
+            probes(&SAMPLE, flip, |term, flips| seen.push((term, flips)));
             let sizes = (SAMPLE.weak & 0xffff).count_ones();
             let other = (SAMPLE.weak >> 16).count_ones();
             assert_eq!(seen.len(), (1 << sizes) + (1 << other));
@@ -184,14 +185,14 @@ mod tests {
             } else {
                 SAMPLE.descriptor
             };
-            assert!((0..TABLES).all(|t| seen.contains(&term(own, t))));
+            assert!((0..TABLES).all(|t| seen.contains(&(term(own, t), 0))));
             let mirror = Keypoint {
                 descriptor: mirrored(SAMPLE.descriptor),
                 weak: mirrored_weak(SAMPLE.weak),
                 ..SAMPLE
             };
             let mut twin = Vec::new();
-            probes(&mirror, !flip, |term| twin.push(term));
+            probes(&mirror, !flip, |term, flips| twin.push((term, flips)));
             assert_eq!(seen, twin);
         }
     }

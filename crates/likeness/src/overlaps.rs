@@ -7,7 +7,7 @@ use likeness_core::{
     AudioFingerprint, Density, Fingerprint, Posting, PostingSpace, ReferenceId, StreamState,
     Stretches, VideoFingerprint,
 };
-use likeness_index::{Entry, Store, StoreError};
+use likeness_index::{Entry, Estimate, Store, StoreError};
 use likeness_match::Found;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -139,12 +139,8 @@ impl Store for Others<'_> {
         })
     }
 
-    fn posting_estimates(
-        &self,
-        space: PostingSpace,
-        terms: &[u64],
-    ) -> Result<Vec<u32>, StoreError> {
-        self.store.posting_estimates(space, terms)
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+        self.store.estimates(space, terms)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

@@ -120,7 +120,7 @@ impl Lists {
         let mut probes = Vec::new();
         for (number, point) in points.iter().enumerate() {
             let entry = (words::residual(point.descriptor) as u32, number as u32);
-            words::probes(point, false, |term| probes.push((term, number, entry)));
+            words::probes(point, false, |term, _| probes.push((term, number, entry)));
         }
         probes.sort_unstable();
         let (mut terms, mut starts, mut entries) = (Vec::new(), vec![0], Vec::new());

@@ -83,8 +83,13 @@ pub(super) fn pack_rice(values: &[u64], parameter: u32, out: &mut Writer) {
 #[derive(Debug)]
 pub(super) struct RiceReader<'a> {
     bytes: &'a [u8],
-    bit: usize,
     parameter: u32,
+    /// Bits that were loaded and not taken yet, the next the lowest...
+    word: u64,
+    /// ...their number...
+    left: u32,
+    /// ...and the byte after them.
+    next: usize,
 }
 
 impl<'a> RiceReader<'a> {
@@ -92,54 +97,83 @@ impl<'a> RiceReader<'a> {
     pub(super) fn new(bytes: &'a [u8], parameter: u32) -> RiceReader<'a> {
         RiceReader {
             bytes,
-            bit: 0,
             parameter,
+            word: 0,
+            left: 0,
+            next: 0,
         }
     }
 
     /// The next value; `None` past the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<u64> {
-        self.next_short().or_else(|| self.next_any())
-    }
-
-    /// The next value if its code is short and not near the end, which nearly all are: one load.
-    fn next_short(&mut self) -> Option<u64> {
-        // Of the 64 bits loaded, up to 7 lie before the code.
-        const SURE: u32 = 57;
-        let bytes = self.bytes.get(self.bit / 8..)?.first_chunk::<8>()?;
-        let word = u64::from_le_bytes(*bytes) >> (self.bit % 8);
-        let ones = word.trailing_ones();
+        self.load();
+        let ones = self.word.trailing_ones();
         let length = ones + 1 + self.parameter;
-        if length > SURE {
-            return None;
+        if length > self.left {
+            return self.next_any();
         }
-        self.bit += length as usize;
-        let remainder = word >> (ones + 1) & mask(self.parameter);
-        // Below 2^57: the code's length bounds both parts.
+        let remainder = self.word >> ones >> 1 & mask(self.parameter);
+        self.word >>= length;
+        self.left -= length;
+        // Below 2^63: the code's length bounds both parts.
         Some(u64::from(ones) << self.parameter | remainder)
     }
 
-    /// The next value, whatever its code.
+    /// Loads whole bytes, so that at least 56 bits are there, but near the end.
+    #[inline]
+    fn load(&mut self) {
+        const MANY: u32 = 32;
+        if self.left >= MANY {
+            return;
+        }
+        let rest = self.bytes.get(self.next..).and_then(<[u8]>::first_chunk);
+        if let Some(chunk) = rest {
+            self.word |= u64::from_le_bytes(*chunk) << self.left;
+            let whole = (63 - self.left) / 8;
+            self.next += whole as usize;
+            self.left += 8 * whole;
+            // Only bits that count.
+            self.word &= mask(self.left);
+        }
+    }
+
+    /// The next value, however long its code is and however near the end.
+    #[cold]
     fn next_any(&mut self) -> Option<u64> {
+        let mut bit = self.bit();
         let mut quotient = 0u64;
         loop {
-            let ones = word(self.bytes, self.bit).trailing_ones();
+            let ones = word(self.bytes, bit).trailing_ones();
             quotient += u64::from(ones);
-            self.bit += ones as usize;
+            bit += ones as usize;
             if ones < 64 {
                 break;
             }
         }
-        self.bit += 1;
-        let remainder = word(self.bytes, self.bit) & mask(self.parameter);
-        self.bit += self.parameter as usize;
+        bit += 1;
+        let remainder = word(self.bytes, bit) & mask(self.parameter);
+        bit += self.parameter as usize;
+        // From there on.
+        self.next = bit / 8;
+        (self.word, self.left) = (0, 0);
+        if let Some(byte) = self.bytes.get(self.next) {
+            self.word = u64::from(byte >> (bit % 8));
+            self.left = 8 - (bit % 8) as u32;
+            self.next += 1;
+        }
         let high = quotient.checked_mul(1 << self.parameter)?;
-        (self.bit <= self.bytes.len() * 8).then_some(high | remainder)
+        (bit <= self.bytes.len() * 8).then_some(high | remainder)
+    }
+
+    /// Bits that were taken.
+    fn bit(&self) -> usize {
+        self.next * 8 - self.left as usize
     }
 
     /// Whether only padding is left: less than a byte.
     pub(super) fn is_at_end(&self) -> bool {
-        self.bit.div_ceil(8) == self.bytes.len()
+        self.bit().div_ceil(8) == self.bytes.len()
     }
 }
 
@@ -151,8 +185,8 @@ mod tests {
     proptest! {
         #[test]
         fn rice_codes_round_trip(
-            values in proptest::collection::vec(0..5000u64, 0..300),
-            parameter in 0u32..20,
+            values in proptest::collection::vec(prop_oneof![9 => 0..5000u64, 1 => 0..200_000u64], 0..300),
+            parameter in 0u32..60,
         ) {
             let mut w = Writer::new();
             pack_rice(&values, parameter, &mut w);
@@ -163,6 +197,8 @@ mod tests {
                 prop_assert_eq!(reader.next(), Some(value));
             }
             prop_assert!(reader.is_at_end());
+            // Padding is less than a byte.
+            prop_assert!(parameter < 8 || reader.next().is_none());
         }
 
         #[test]

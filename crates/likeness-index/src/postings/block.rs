@@ -215,9 +215,8 @@ fn read_steps(coding: u32, bytes: &[u8], first: u64, terms: &mut [u64]) -> Resul
     };
     if (RICE..RICE + PARAMETERS).contains(&coding) {
         let mut reader = RiceReader::new(bytes, coding - RICE);
-        for slot in terms {
-            take(slot, reader.next())?;
-        }
+        let mut slots = terms.iter_mut();
+        slots.try_for_each(|slot| take(slot, reader.next()))?;
         return reader.is_at_end().then_some(()).ok_or_else(out_of_range);
     }
     if coding > u64::BITS || bytes.len() != column_bytes(terms.len(), coding) {

@@ -3,7 +3,7 @@
 use super::block::{BLOCK, Block};
 use super::{ENTRY, PostingLayout};
 use crate::checksum::{CheckedFile, Span};
-use crate::store::StoreError;
+use crate::store::{Estimate, StoreError};
 use likeness_core::Posting;
 
 /// One space's postings in one run.
@@ -45,26 +45,39 @@ impl<'a> PostingSection<'a> {
         Ok(())
     }
 
-    /// Adds about how many postings each of `terms` has to `counts`, from the directory alone.
-    /// `terms` ascend and are distinct.
-    pub(crate) fn estimate(&self, terms: &[u64], counts: &mut [u32]) -> Result<(), StoreError> {
+    /// Adds what looking up each of `terms` will cost, about, from the directory alone. `terms` ascend
+    /// and are distinct.
+    pub(crate) fn estimate(
+        &self,
+        terms: &[u64],
+        estimates: &mut [Estimate],
+    ) -> Result<(), StoreError> {
         let directory = self.directory()?;
         if directory.len() == 0 {
             return Ok(());
         }
-        let mut span = directory.span(0);
-        for (&term, count) in terms.iter().zip(counts) {
-            if term > span.end && span.number + 1 < directory.len() {
-                span = directory.span(directory.first_block_with(term, span.number));
+        let (mut start, mut number) = (0, 0);
+        while start < terms.len() {
+            number = directory.first_block_with(terms[start], number);
+            let span = directory.span(number);
+            // The terms that share the block, and the cost of unpacking it.
+            let sharing = terms[start..].iter().take_while(|&&term| term <= span.end);
+            let sharing = match number + 1 < directory.len() {
+                true => sharing.count().max(1),
+                false => terms.len() - start,
+            };
+            let held = span.share as usize * sharing;
+            let passed = (BLOCK.saturating_sub(held) / sharing) as u32;
+            let those = start..start + sharing;
+            for (&term, estimate) in terms[those.clone()].iter().zip(&mut estimates[those]) {
+                let postings = match span.first <= term {
+                    true => span.share + directory.whole_blocks(&span, term),
+                    false => 0,
+                };
+                estimate.postings = estimate.postings.saturating_add(postings);
+                estimate.passed = estimate.passed.saturating_add(passed);
             }
-            let mut postings = if span.first <= term { span.share } else { 0 };
-            if term == span.end {
-                // It may fill the blocks that follow.
-                let later = span.number + 2..directory.len();
-                let whole = later.take_while(|number| directory.first_term(*number) == term);
-                postings += (whole.count() * BLOCK) as u64;
-            }
-            *count = count.saturating_add(postings as u32);
+            start += sharing;
         }
         Ok(())
     }
@@ -115,7 +128,7 @@ struct TermSpan {
     /// The first term of the next block.
     end: u64,
     /// Postings of each term, were all between equally common.
-    share: u64,
+    share: u32,
 }
 
 /// The blocks' first terms, ascending, and offsets.
@@ -143,13 +156,23 @@ impl Directory<'_> {
             true => self.first_term(number + 1),
             false => u64::MAX,
         };
-        let terms = end.saturating_sub(first).clamp(1, BLOCK as u64);
+        let terms = end.saturating_sub(first).clamp(1, BLOCK as u64) as u32;
         TermSpan {
             number,
             first,
             end,
-            share: BLOCK as u64 / terms,
+            share: BLOCK as u32 / terms,
         }
+    }
+
+    /// Postings of the blocks after `span` that hold nothing but `term`.
+    fn whole_blocks(&self, span: &TermSpan, term: u64) -> u32 {
+        if term != span.end {
+            return 0;
+        }
+        let later = span.number + 2..self.len();
+        let whole = later.take_while(|number| self.first_term(*number) == term);
+        (whole.count() * BLOCK) as u32
     }
 
     /// Whether a block that starts at or before `term` may hold it.
@@ -277,12 +300,13 @@ mod tests {
             prop_assert_eq!(found, expected);
 
             // Never nothing where there is something, and right to two blocks.
-            let mut counts = vec![0; terms.len()];
-            section.estimate(&terms, &mut counts).unwrap();
+            let mut estimates = vec![Estimate::default(); terms.len()];
+            section.estimate(&terms, &mut estimates).unwrap();
             for (i, term) in terms.iter().enumerate() {
                 let held = postings.iter().filter(|p| p.term == *term).count();
-                prop_assert!(held == 0 || counts[i] > 0);
-                prop_assert!(held.abs_diff(counts[i] as usize) <= 2 * BLOCK);
+                let postings = estimates[i].postings as usize;
+                prop_assert!(held == 0 || postings > 0);
+                prop_assert!(held.abs_diff(postings) <= 2 * BLOCK);
             }
 
             let mut walked = Vec::new();

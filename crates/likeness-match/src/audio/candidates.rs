@@ -73,7 +73,7 @@ pub(super) fn look_up(
 ) -> Result<Vec<Hit>, StoreError> {
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
-    let estimates = store.posting_estimates(PostingSpace::AudioLandmark, &terms)?;
+    let estimates = store.estimates(PostingSpace::AudioLandmark, &terms)?;
     wanted.afford(&mut terms, &estimates, config.posting_budget);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();

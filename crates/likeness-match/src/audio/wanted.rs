@@ -3,11 +3,14 @@
 
 use super::candidates::{Window, within};
 use super::config::AudioMatchConfig;
+use crate::budget::{affordable, cost};
 use likeness_audio::probes::{Expectation, Probe, SHELVES, Shape, Tolerance, probes, shelf};
 use likeness_audio::triplets::{Triplet, triplets};
 use likeness_audio::{AudioConfig, Reach};
 use likeness_core::audio::Surface;
 use likeness_core::{AudioFingerprint, Posting};
+use likeness_index::Estimate;
+use std::cell::OnceCell;
 
 /// A window's triplets by what they ask for.
 pub(super) struct Wanted {
@@ -113,57 +116,36 @@ impl Wanted {
             .map(|asked| &self.triplets[asked.triplet as usize])
     }
 
-    /// Keeps of `terms`, of about so many postings each, all where the library is small, else those
-    /// that are likeliest to hold the copies of triplets for what they cost, as far as the budget
-    /// goes. A triplet is as likely to be the reference's under a rare term as under a common one,
-    /// which costs more and brings more chance meetings with it.
-    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[u32], budget: u64) {
-        let cost = |(&term, &estimate): (&u64, &u32)| {
-            u64::from(estimate) * (1 + self.on_shelf(shelf(term)).len() as u64)
-        };
+    /// Keeps of `terms`, which cost about so much each, those that the budget affords; see
+    /// [`affordable`]. All where the library is small.
+    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) {
+        let cost =
+            |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
-        if costs.iter().sum::<u64>() <= budget {
-            return;
+        let expected = OnceCell::new();
+        let promise = |i: usize| {
+            let all = || self.triplets.iter().map(Expectation::new).collect();
+            self.promise(terms[i], expected.get_or_init(all))
+        };
+        if let Some(kept) = affordable(&costs, promise, budget) {
+            let mut kept = kept.into_iter();
+            terms.retain(|_| kept.next() == Some(true));
         }
-        let prices = self.prices(terms, &costs);
-        let mut spent = [0u64; PRICES];
-        for (&price, &cost) in prices.iter().zip(&costs) {
-            spent[usize::from(price)] += cost;
-        }
-        let mut total = 0;
-        let dear = spent.iter().position(|cost| {
-            total += cost;
-            total > budget
-        });
-        let dear = dear.unwrap_or(PRICES);
-        let mut prices = prices.into_iter().map(usize::from);
-        terms.retain(|_| prices.next().is_some_and(|price| price < dear));
     }
 
-    /// What each of `terms` costs for each triplet whose copy it is likely to hold, by quarters of a
-    /// power of two, to sort by counting.
-    fn prices(&self, terms: &[u64], costs: &[u64]) -> Vec<u8> {
-        let expected: Vec<Expectation> = self.triplets.iter().map(Expectation::new).collect();
-        let price = |(&term, &cost): (&u64, &u64)| {
-            let shelf = shelf(term);
-            let asking = self.on_shelf(shelf).iter();
-            let asking = asking.filter(|asked| asked.probe.terms(shelf).contains(&term));
-            let promise: f32 = asking
-                .map(|asked| expected[asked.triplet as usize].likelihood(term))
-                .sum();
-            match cost {
-                0 => 0,
-                _ => ((cost as f32 / promise).log2() * 4.0).clamp(1.0, PRICES as f32 - 1.0) as u8,
-            }
-        };
-        terms.iter().zip(costs).map(price).collect()
+    /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
+    fn promise(&self, term: u64, expected: &Vec<Expectation>) -> f32 {
+        let shelf = shelf(term);
+        let asking = self.on_shelf(shelf).iter();
+        let asking = asking.filter(|asked| asked.probe.terms(shelf).contains(&term));
+        asking
+            .map(|asked| expected[asked.triplet as usize].likelihood(term))
+            .sum()
     }
 }
 
 /// Mask of the bits of a term below what the shelves of both surfaces share.
 const LEAVES: u64 = (1 << likeness_audio::triplets::LEAF_BITS) - 1;
-/// Prices there are.
-const PRICES: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -212,31 +194,6 @@ mod tests {
             expected.dedup();
             prop_assert_eq!(wanted.terms(), expected);
         }
-
-        #[test]
-        fn a_budget_buys_the_cheapest_terms(
-            triplets in proptest::collection::vec(triplet(), 1..20),
-            budget in 0..20_000u64,
-            seed in any::<u32>(),
-        ) {
-            let wanted = wanted(triplets);
-            let terms = wanted.terms();
-            let estimates: Vec<u32> = terms.iter().map(|t| (*t as u32 ^ seed) % 9).collect();
-            let cost = |kept: &[u64]| -> u64 {
-                let held = terms.iter().zip(&estimates).filter(|(term, _)| kept.contains(term));
-                held.map(|(t, e)| u64::from(*e) * (1 + wanted.on_shelf(shelf(*t)).len() as u64)).sum()
-            };
-            let mut kept = terms.clone();
-            wanted.afford(&mut kept, &estimates, budget);
-            prop_assert!(cost(&kept) <= budget);
-            // What costs nothing is never left out, and all of it is taken when it can be.
-            for (term, estimate) in terms.iter().zip(&estimates) {
-                prop_assert!(*estimate > 0 || kept.contains(term));
-            }
-            let mut all = terms.clone();
-            wanted.afford(&mut all, &estimates, cost(&terms));
-            prop_assert_eq!(all, terms);
-        }
     }
 
     #[test]
@@ -251,18 +208,22 @@ mod tests {
         let wanted = wanted(vec![triplet]);
         let terms = wanted.terms();
         let own = likeness_audio::triplets::term(Surface::ALL[0], &triplet);
-        let check = |estimate: &dyn Fn(u64) -> u32, budget: u64, want: &[u64]| {
-            let estimates: Vec<u32> = terms.iter().map(|&term| estimate(term)).collect();
+        let check = |postings: &dyn Fn(u64) -> u32, budget: u64, want: &[u64]| {
+            let estimate = |&term: &u64| Estimate {
+                postings: postings(term),
+                passed: 0,
+            };
+            let estimates: Vec<Estimate> = terms.iter().map(estimate).collect();
             let mut kept = terms.clone();
             wanted.afford(&mut kept, &estimates, budget);
             assert_eq!(kept, want, "{budget}");
         };
-        // One of two a posting: the one that asks, and reading it.
-        check(&|_| 10, 20, &[own]);
-        check(
-            &|term| if term == terms[0] { 1 } else { 1000 },
-            2,
-            &[terms[0]],
-        );
+        let few = Estimate {
+            postings: 10,
+            passed: 0,
+        };
+        check(&|_| 10, cost(&few, 1), &[own]);
+        let rare = |term| if term == terms[0] { 10 } else { 10_000 };
+        check(&rare, cost(&few, 1), &[terms[0]]);
     }
 }

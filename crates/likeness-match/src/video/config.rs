@@ -9,6 +9,10 @@ pub struct VideoMatchConfig {
     pub residual_distance: u32,
     /// Probes of one term that are tried.
     pub probes_per_term: usize,
+    /// Meetings of a probe with a posting that one window may cost, about: with more, only the terms
+    /// are looked up that promise the most for what they cost. A library that is small enough for
+    /// all of them is searched exhaustively.
+    pub posting_budget: u64,
     /// Hits of a keypoint that vote: the nearest ones.
     pub hits_per_keypoint: u16,
     /// Hypotheses per window that are fitted.
@@ -46,6 +50,10 @@ pub struct VideoMatchConfig {
     pub motion_sureness: f32,
     /// References that are looked at for their motion, per window.
     pub motion_hypotheses: usize,
+    /// Hours of pictures in a library whose motion is compared with that of every part of a query's
+    /// picture. In a larger one fewer parts are, the whole first, as the cost grows with both; from
+    /// eight times as many hours on none is, and pictures without keypoints are not found.
+    pub motion_hours: f64,
     /// As `inlier_distance`, of pairs of thumbnail parts.
     pub coarse_inlier_distance: f64,
     /// How the evidence adds up.
@@ -60,6 +68,7 @@ impl Default for VideoMatchConfig {
             window: 30,
             residual_distance: 8,
             probes_per_term: 96,
+            posting_budget: 1_000_000_000,
             hits_per_keypoint: 12,
             hypotheses: 24,
             hypotheses_per_reference: 4,
@@ -78,6 +87,7 @@ impl Default for VideoMatchConfig {
             motion_speed: (0.7, 1.43),
             motion_sureness: 4.0,
             motion_hypotheses: 8,
+            motion_hours: 10.0,
             coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
             threshold: 0.0,

@@ -11,6 +11,7 @@ use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Look, Warp};
 use super::timeline::Line;
+use likeness_core::report::Media;
 use likeness_core::video::Thumbnails;
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
@@ -67,7 +68,13 @@ pub(super) fn hypotheses(
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hypothesis>, StoreError> {
-    let parts = PARTS.map(|part| Part::new(part, &query.thumbnails));
+    let parts = PARTS[..affordable(store.hours(Media::Video), config)].iter();
+    let parts: Vec<Part> = parts
+        .map(|part| Part::new(*part, &query.thumbnails))
+        .collect();
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
     let curves = curves(store)?;
     let mut alike: Vec<Alike> = parts
         .par_iter()
@@ -89,6 +96,12 @@ pub(super) fn hypotheses(
         })
         .collect::<Result<_, StoreError>>()?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// How many of the parts can be compared with so many hours of pictures.
+fn affordable(hours: f64, config: &VideoMatchConfig) -> usize {
+    let parts = PARTS.len() as f64;
+    (parts * config.motion_hours / hours.max(f64::MIN_POSITIVE)).min(parts) as usize
 }
 
 /// The references that move most like a part of the query.
@@ -402,4 +415,20 @@ fn profiles<'a>(pictures: impl Iterator<Item = &'a [f32]>, size: usize) -> Vec<f
         profile.iter_mut().for_each(|v| *v *= scale);
     }
     profiles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_libraries_are_compared_with_fewer_parts() {
+        let config = VideoMatchConfig::default();
+        let check = |hours: f64, parts: usize| assert_eq!(affordable(hours, &config), parts);
+        check(0.0, 8);
+        check(config.motion_hours, 8);
+        check(2.1 * config.motion_hours, 3);
+        check(8.0 * config.motion_hours, 1);
+        check(8.1 * config.motion_hours, 0);
+    }
 }
