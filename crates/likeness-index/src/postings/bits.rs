@@ -105,7 +105,7 @@ impl<'a> RiceReader<'a> {
     }
 
     /// The next value; `None` past the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Option<u64> {
         self.load();
         let ones = self.word.trailing_ones();
@@ -120,8 +120,8 @@ impl<'a> RiceReader<'a> {
         Some(u64::from(ones) << self.parameter | remainder)
     }
 
-    /// Loads whole bytes, so that at least 56 bits are there, but near the end.
-    #[inline]
+    /// Loads whole bytes, so that at least 32 bits are there, but near the end.
+    #[inline(always)]
     fn load(&mut self) {
         const MANY: u32 = 32;
         if self.left >= MANY {

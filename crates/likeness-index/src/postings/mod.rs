@@ -18,10 +18,11 @@ const ENTRY: usize = 16;
 /// Reads all of a block.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_block(first_term: u64, bytes: &[u8]) {
-    if let Ok(block) = block::Block::parse(first_term, bytes) {
-        for row in 0..block.terms().len() {
+    let mut terms = block::Terms::new();
+    if let Ok(block) = block::Block::parse(first_term, bytes, u64::MAX, &mut terms) {
+        for (row, &term) in terms.as_slice().iter().enumerate() {
             // A posting out of range is an error, too.
-            let _ = block.posting(row);
+            let _ = block.posting(term, row);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Looks terms up, and walks all postings in order.
 
-use super::block::{BLOCK, Block};
+use super::block::{BLOCK, Block, Terms};
 use super::{ENTRY, PostingLayout};
 use crate::checksum::{CheckedFile, Span};
 use crate::store::{Estimate, StoreError};
@@ -25,21 +25,22 @@ impl<'a> PostingSection<'a> {
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
         let directory = self.directory()?;
+        let mut held = Terms::new();
         let (mut next, mut number) = (0, 0);
         while next < terms.len() && number < directory.len() {
             number = directory.first_block_with(terms[next], number);
+            let span = directory.span(number);
             // Of the terms before it there is no posting.
-            let first = directory.first_term(number);
-            next += terms[next..].partition_point(|&term| term < first);
-            if !directory.may_hold(number, terms.get(next)) {
-                number += 1;
-                continue;
+            next += terms[next..].partition_point(|&term| term < span.first);
+            let inside = terms[next..].iter().take_while(|&&term| term <= span.end);
+            if let Some(&last) = inside.last() {
+                let block = self.block(&directory, number, last, &mut held)?;
+                next = held.merge(terms, next, &mut |i, row| {
+                    let posting = block.posting(terms[i], row);
+                    sink(i, posting.map_err(|e| self.file.damaged(e))?);
+                    Ok(())
+                })?;
             }
-            let block = self.block(&directory, number)?;
-            next = block.merge(terms, next, &mut |i, row| {
-                sink(i, block.posting(row).map_err(|e| self.file.damaged(e))?);
-                Ok(())
-            })?;
             number += 1;
         }
         Ok(())
@@ -89,6 +90,7 @@ impl<'a> PostingSection<'a> {
             directory: None,
             next_block: 0,
             block: None,
+            terms: Terms::new(),
             row: 0,
         }
     }
@@ -103,7 +105,14 @@ impl<'a> PostingSection<'a> {
         Ok(Directory { entries })
     }
 
-    fn block(&self, directory: &Directory<'a>, number: usize) -> Result<Block<'a>, StoreError> {
+    /// Reads a block and, into `terms`, those of its terms that are not beyond `last`.
+    fn block(
+        &self,
+        directory: &Directory<'a>,
+        number: usize,
+        last: u64,
+        terms: &mut Terms,
+    ) -> Result<Block<'a>, StoreError> {
         let start = directory.offset(number);
         let end = match number + 1 < directory.len() {
             true => directory.offset(number + 1),
@@ -116,7 +125,8 @@ impl<'a> PostingSection<'a> {
             start: self.layout.blocks.start + start,
             len: end - start,
         })?;
-        Block::parse(directory.first_term(number), bytes).map_err(|e| self.file.damaged(e))
+        let block = Block::parse(directory.first_term(number), bytes, last, terms);
+        block.map_err(|e| self.file.damaged(e))
     }
 }
 
@@ -175,13 +185,6 @@ impl Directory<'_> {
         (whole.count() * BLOCK) as u32
     }
 
-    /// Whether a block that starts at or before `term` may hold it.
-    fn may_hold(&self, number: usize, term: Option<&u64>) -> bool {
-        let ends_before =
-            |term: &u64| number + 1 < self.len() && self.first_term(number + 1) < *term;
-        term.is_some_and(|term| !ends_before(term))
-    }
-
     fn number(&self, entry: usize, which: usize) -> u64 {
         let (numbers, _) = self.entries[entry].as_chunks();
         u64::from_le_bytes(numbers[which])
@@ -215,6 +218,7 @@ pub(crate) struct PostingCursor<'a> {
     directory: Option<Directory<'a>>,
     next_block: usize,
     block: Option<Block<'a>>,
+    terms: Terms,
     row: usize,
 }
 
@@ -223,9 +227,9 @@ impl PostingCursor<'_> {
     pub(crate) fn next(&mut self) -> Result<Option<Posting>, StoreError> {
         loop {
             if let Some(block) = &self.block
-                && self.row < block.terms().len()
+                && let Some(&term) = self.terms.as_slice().get(self.row)
             {
-                let posting = block.posting(self.row);
+                let posting = block.posting(term, self.row);
                 self.row += 1;
                 return posting.map(Some).map_err(|e| self.section.file.damaged(e));
             }
@@ -236,7 +240,11 @@ impl PostingCursor<'_> {
             if self.next_block == directory.len() {
                 return Ok(None);
             }
-            self.block = Some(self.section.block(&directory, self.next_block)?);
+            let (number, all) = (self.next_block, u64::MAX);
+            self.block = Some(
+                self.section
+                    .block(&directory, number, all, &mut self.terms)?,
+            );
             self.next_block += 1;
             self.row = 0;
         }
