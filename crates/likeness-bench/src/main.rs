@@ -21,6 +21,7 @@ mod score;
 mod stats;
 mod suite;
 mod truth;
+mod windows;
 
 use anyhow::{Context, Result, ensure};
 use cast::Cast;
