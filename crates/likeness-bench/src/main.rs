@@ -21,6 +21,7 @@ mod score;
 mod stats;
 mod suite;
 mod truth;
+mod windows;
 
 use anyhow::{Context, Result, ensure};
 use cast::Cast;
@@ -87,8 +88,8 @@ enum Command {
         #[command(flatten)]
         setting: Setting,
     },
-    /// Looks for the copies of the suite `scale` in libraries of growing size, made of real and
-    /// simulated works.
+    /// Looks for the copies of the suite `scale` (of video: `scale-video`) in libraries of growing
+    /// size, made of real and simulated works.
     Scale {
         #[command(flatten)]
         setting: Setting,
@@ -264,9 +265,10 @@ impl Setting {
     fn scale(&self, options: &scale::Options) -> Result<String> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
+        let split = self.split.unwrap_or(Split::Test);
         let scene = scale::Scene {
             cast: &cast,
-            donors: &scale::donors(&works, self.split.unwrap_or(Split::Test), &self.corpus),
+            donors: &scale::donors(&works, options.suite()?.1, split, &self.corpus),
             queries: &self.queries(&suite, &cast, &folder)?,
             media: &self.corpus,
             folder: &folder,
@@ -380,7 +382,7 @@ fn main() -> Result<()> {
             mut setting,
             options,
         } => {
-            setting.suite = "scale".to_owned();
+            setting.suite = options.suite()?.0.to_owned();
             // Simulated works are made of the other split's.
             setting.split = setting.split.or(Some(Split::Test));
             print!("{}", setting.scale(&options)?);

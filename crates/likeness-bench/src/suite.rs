@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Suites that come with the harness.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("main", include_str!("../../../datasets/suites/main.toml")),
     ("gate", include_str!("../../../datasets/suites/gate.toml")),
     ("audio", include_str!("../../../datasets/suites/audio.toml")),
@@ -15,6 +15,10 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("both", include_str!("../../../datasets/suites/both.toml")),
     ("full", include_str!("../../../datasets/suites/full.toml")),
     ("scale", include_str!("../../../datasets/suites/scale.toml")),
+    (
+        "scale-video",
+        include_str!("../../../datasets/suites/scale-video.toml"),
+    ),
 ];
 
 /// A benchmark: rows of disguises and the works to try them on.

@@ -5,7 +5,6 @@ mod negatives;
 mod report;
 mod sources;
 mod tail;
-mod windows;
 
 use crate::corpus::{Kind, Shared, Work};
 use anyhow::Result;

@@ -3,10 +3,10 @@
 
 use super::Size;
 use super::sources::Source;
-use super::windows;
 use crate::corpus::{Kind, Role, Shared, Work};
 use crate::make::progress;
 use crate::truth::Lines;
+use crate::windows;
 use anyhow::Result;
 use likeness::{AddOptions, Input, Library, LibraryWriter, MatchOptions};
 use likeness_core::report::Media;

@@ -1,8 +1,9 @@
 //! What one size of library costs and finds.
 
+use crate::corpus::Kind;
 use crate::stats::quantile;
 use anyhow::Result;
-use likeness::{Library, MatchOptions};
+use likeness::{Library, MatchOptions, Stats};
 use likeness_core::Fingerprint;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -42,7 +43,7 @@ pub(crate) struct Point {
     pub(crate) bytes: u64,
     pub(crate) fingerprint_bytes: u64,
     pub(crate) ingest: Option<Ingest>,
-    /// Postings that a look-up may read.
+    /// Meetings with postings that a look-up may have; the largest number where nothing bounds them.
     pub(crate) budget: u64,
     pub(crate) open_wall: f64,
     /// Resident after all look-ups, and the part of it that is no mapped file.
@@ -60,6 +61,7 @@ pub(crate) struct Point {
 /// Looks everything up.
 pub(crate) fn measure(
     library: &Path,
+    kind: Kind,
     probes: &[Probe],
     ingest: Option<Ingest>,
     budget: u64,
@@ -69,7 +71,7 @@ pub(crate) fn measure(
     let open_wall = start.elapsed().as_secs_f64();
     let stats = open.stats();
     let mut options = MatchOptions::default();
-    options.audio.posting_budget = budget;
+    set_budget(&mut options, kind, budget);
     for probe in probes.iter().take(WARM_UP) {
         open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
     }
@@ -93,10 +95,13 @@ pub(crate) fn measure(
     }
     let [resident, anonymous] = ["Rss:", "Anonymous:"].map(memory);
     Ok(Point {
-        hours: stats.audio_duration / 3600.0,
+        hours: hours(&stats, kind),
         references: stats.references,
         runs: stats.files,
-        postings: stats.audio_postings,
+        postings: match kind {
+            Kind::Video => stats.video_postings,
+            _ => stats.audio_postings,
+        },
         bytes: stats.file_bytes,
         fingerprint_bytes: stats.fingerprint_bytes,
         ingest,
@@ -109,6 +114,34 @@ pub(crate) fn measure(
         unrelated: probes.iter().filter(|probe| probe.right.is_empty()).count(),
         false_matches,
     })
+}
+
+/// Hours of works of a kind that a library holds.
+pub(crate) fn hours(stats: &Stats, kind: Kind) -> f64 {
+    let seconds = match kind {
+        Kind::Video => stats.video_duration,
+        _ => stats.audio_duration,
+    };
+    seconds / 3600.0
+}
+
+/// The matcher's own budget for one kind.
+pub(crate) fn own_budget(kind: Kind) -> u64 {
+    match kind {
+        // Pictures have none.
+        Kind::Video => u64::MAX,
+        _ => MatchOptions::default().audio.posting_budget,
+    }
+}
+
+fn set_budget(options: &mut MatchOptions, kind: Kind, budget: u64) {
+    match kind {
+        // Pictures have none.
+        Kind::Video => {
+            let _ = budget;
+        }
+        _ => options.audio.posting_budget = budget,
+    }
 }
 
 /// CPU seconds of this process.

@@ -5,8 +5,10 @@
 //! works that are not in it.
 
 mod measure;
+mod pictures;
 mod report;
 mod simulate;
+mod sounds;
 
 use crate::cast::Cast;
 use crate::corpus::{Kind, Role, Work};
@@ -14,26 +16,28 @@ use crate::costs::cpu_seconds;
 use crate::fingerprints;
 use crate::make::progress;
 use crate::truth::Query;
-use anyhow::{Context, Result, ensure};
-use likeness::{ExtractOptions, LibraryWriter, fingerprint_file};
-use likeness_core::{AudioFingerprint, Density, Fingerprint};
+use anyhow::{Context, Result, bail, ensure};
+use likeness::{LibraryWriter, fingerprint_file};
+use likeness_core::{AudioFingerprint, Density, Fingerprint, VideoFingerprint};
 use likeness_distort::Random;
-use likeness_match::audio::AudioMatchConfig;
 use measure::{Ingest, Point, Probe};
 use rayon::prelude::*;
-use simulate::{Simulator, cut, query};
+use simulate::{LENGTH, Simulator, Stream};
 use std::fs;
 use std::path::Path;
 
 /// What is looked up lasts so long.
 const SECONDS: f64 = 15.0;
-/// Works in one commit: about 30 hours.
+/// Works in one commit at most: about 30 hours.
 const GROUP: u64 = 512;
 
 /// How far it goes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// Hours of sound in the library, ascending.
+    /// What the library holds and what is looked up: music or video.
+    #[arg(long, default_value = "music")]
+    kind: Kind,
+    /// Hours in the library, ascending.
     #[arg(long, value_delimiter = ',', default_values_t = [10.0, 100.0, 1000.0])]
     hours: Vec<f64>,
     /// Stretches of works that are not in the library.
@@ -60,16 +64,32 @@ pub(crate) struct Scene<'a> {
     pub(crate) folder: &'a Path,
 }
 
+impl Options {
+    /// The suite whose copies are looked for, and the kind of work that they show.
+    pub(crate) fn suite(&self) -> Result<(&'static str, Kind)> {
+        match self.kind {
+            Kind::Music => Ok(("scale", Kind::Music)),
+            Kind::Video => Ok(("scale-video", Kind::Video)),
+            other => bail!("libraries of {} are not simulated", other.name()),
+        }
+    }
+}
+
 /// Grows a library from size to size and measures each; writes scale.json and scale.md.
 pub(crate) fn scale(scene: &Scene<'_>, options: &Options) -> Result<String> {
+    match options.kind {
+        Kind::Video => scale_of::<VideoFingerprint>(scene, options),
+        _ => scale_of::<AudioFingerprint>(scene, options),
+    }
+}
+
+fn scale_of<S: Stream>(scene: &Scene<'_>, options: &Options) -> Result<String> {
     ensure!(!options.hours.is_empty(), "no size is asked for");
-    let probes = probes(scene, options.unrelated)?;
+    let probes = probes::<S>(scene, options.unrelated)?;
     let donors = &scene.donors[..scene.donors.len().min(options.donors)];
-    let donors = scene.fingerprints(donors, Density::Reference)?;
-    let sounds = donors
-        .into_iter()
-        .filter_map(|(_, donor)| donor.audio.into_analysed());
-    let simulator = Simulator::new(sounds.collect());
+    let donors = scene.fingerprints::<S>(donors, Density::Reference)?;
+    let streams = donors.into_iter().filter_map(|(_, donor)| S::of(donor));
+    let simulator = Simulator::new(streams.collect());
     ensure!(simulator.donors() > 0, "no donor is long enough");
     let library = scene.folder.join("library");
     let mut points = Vec::new();
@@ -81,7 +101,7 @@ pub(crate) fn scale(scene: &Scene<'_>, options: &Options) -> Result<String> {
         // Made only by this program.
         fs::remove_dir_all(&library).with_context(|| format!("removing {}", library.display()))?;
     }
-    plant(scene, &library)?;
+    plant::<S>(scene, &library)?;
     let mut next = 0;
     for &hours in &options.hours {
         let ingest = grow(&library, hours, &simulator, &mut next)?;
@@ -99,19 +119,19 @@ fn measure_all(
     options: &Options,
     ingest: Option<Ingest>,
 ) -> Result<Vec<Point>> {
-    let own = [AudioMatchConfig::default().posting_budget];
+    let own = [measure::own_budget(options.kind)];
     let budgets = match options.budget.is_empty() {
         true => &own[..],
         false => &options.budget,
     };
     budgets
         .iter()
-        .map(|budget| measure::measure(library, probes, ingest.clone(), *budget))
+        .map(|budget| measure::measure(library, options.kind, probes, ingest.clone(), *budget))
         .collect()
 }
 
 /// Adds the real works that queries show.
-fn plant(scene: &Scene<'_>, library: &Path) -> Result<()> {
+fn plant<S: Stream>(scene: &Scene<'_>, library: &Path) -> Result<()> {
     let shown = |work: &&&Work| {
         let identifier = work.identifier();
         let mut right = scene.queries.iter().flat_map(|query| &query.same_work);
@@ -124,7 +144,7 @@ fn plant(scene: &Scene<'_>, library: &Path) -> Result<()> {
         .filter(shown)
         .copied()
         .collect();
-    let works = scene.fingerprints(&works, Density::Reference)?;
+    let works = scene.fingerprints::<S>(&works, Density::Reference)?;
     let named = works
         .into_iter()
         .map(|(work, fingerprint)| (work.identifier(), fingerprint));
@@ -133,12 +153,19 @@ fn plant(scene: &Scene<'_>, library: &Path) -> Result<()> {
 }
 
 /// Adds simulated works until the library holds `hours`.
-fn grow(library: &Path, hours: f64, simulator: &Simulator, next: &mut u64) -> Result<Ingest> {
+fn grow<S: Stream>(
+    library: &Path,
+    hours: f64,
+    simulator: &Simulator<S>,
+    next: &mut u64,
+) -> Result<Ingest> {
     let mut writer = LibraryWriter::open(library)?;
-    let mut held = likeness::Library::browse(library)?.stats().audio_duration / 3600.0;
+    let mut held = measure::hours(&likeness::Library::browse(library)?.stats(), S::KIND);
     let mut ingest = Ingest::default();
+    let (start, first) = (held, cpu_seconds());
     while held < hours {
-        let group: Vec<Fingerprint> = (*next..*next + GROUP)
+        let most = ((hours - held) * 3600.0 / LENGTH.0).ceil() as u64;
+        let group: Vec<Fingerprint> = (*next..*next + most.min(GROUP))
             .into_par_iter()
             .map(|number| simulator.work(number))
             .collect();
@@ -154,93 +181,89 @@ fn grow(library: &Path, hours: f64, simulator: &Simulator, next: &mut u64) -> Re
         let before = cpu_seconds();
         writer.add_fingerprints(named)?;
         ingest.cpu += cpu_seconds() - before;
-        eprintln!("{held:.0} hours");
+        let simulating = (cpu_seconds() - first - ingest.cpu) / (held - start);
+        eprintln!("{held:.0} hours; {simulating:.2} CPU s to simulate one");
     }
     Ok(ingest)
 }
 
 /// Copies of works that are in the library, and cuts of works that are not.
-fn probes(scene: &Scene<'_>, unrelated: usize) -> Result<Vec<Probe>> {
+fn probes<S: Stream>(scene: &Scene<'_>, unrelated: usize) -> Result<Vec<Probe>> {
     let folder = scene.folder.join("queries");
     let bar = progress(scene.queries.len() as u64, "reading queries");
     let mut probes = Vec::new();
     for made in scene.queries {
         let path = folder.join(&made.query);
-        let extracted = fingerprint_file(&path, Density::Query, &sound(), &|_| {})?;
+        let extracted = fingerprint_file(&path, Density::Query, &S::extracted(), &|_| {})?;
         bar.inc();
         // Copies by other people are whole works: no query of this length.
-        let audio = extracted.fingerprint.audio.into_analysed();
-        if let Some(audio) = audio.filter(|audio| audio.duration < SECONDS + 1.0) {
+        let stream = S::of(extracted.fingerprint);
+        if let Some(stream) = stream.filter(|stream| stream.seconds() < SECONDS + 1.0) {
             probes.push(Probe {
                 name: made.query.clone(),
                 row: made.row.clone(),
                 right: made.same_work.clone(),
                 copy: !made.truths.is_empty(),
-                fingerprint: query(audio),
+                fingerprint: stream.alone(),
             });
         }
     }
     bar.finish();
-    probes.extend(cuts(scene, unrelated)?);
+    probes.extend(cuts::<S>(scene, unrelated)?);
     // In no order, so that what is measured first (and pays for cold files) is a fair sample.
     Random::new(1, "probes").shuffle(&mut probes);
     Ok(probes)
 }
 
 /// Stretches, each from another place, spread over all works that are in no library.
-fn cuts(scene: &Scene<'_>, count: usize) -> Result<Vec<Probe>> {
-    let works = scene.fingerprints(&scene.cast.negatives, Density::Query)?;
+fn cuts<S: Stream>(scene: &Scene<'_>, count: usize) -> Result<Vec<Probe>> {
+    let works = scene.fingerprints::<S>(&scene.cast.negatives, Density::Query)?;
+    let streams = works
+        .into_iter()
+        .filter_map(|(work, fingerprint)| Some((work, S::of(fingerprint)?)));
+    let streams: Vec<(&Work, S)> = streams.collect();
     let mut all = Vec::new();
-    for (work, fingerprint) in &works {
-        let Some(audio) = fingerprint.audio.analysed() else {
-            continue;
-        };
-        let places = (audio.duration / SECONDS) as usize;
-        all.extend((0..places).map(|place| (*work, audio, place as f64 * SECONDS)));
+    for (work, stream) in &streams {
+        let places = (stream.seconds() / SECONDS) as usize;
+        all.extend((0..places).map(|place| (*work, stream, place as f64 * SECONDS)));
     }
     Random::new(1, "cuts").shuffle(&mut all);
-    let probe = |(work, audio, start): (&Work, &AudioFingerprint, f64)| Probe {
+    let probe = |(work, stream, start): (&Work, &S, f64)| Probe {
         name: format!("{} at {start}", work.identifier()),
         row: "unrelated".to_owned(),
         right: scene.cast.same_work(work),
         copy: false,
-        fingerprint: query(cut(audio, start, SECONDS)),
+        fingerprint: stream.window((start, start + SECONDS)).alone(),
     };
     Ok(all.into_iter().take(count).map(probe).collect())
 }
 
-fn sound() -> ExtractOptions {
-    ExtractOptions {
-        video: false,
-        ..ExtractOptions::default()
-    }
-}
-
 impl Scene<'_> {
-    /// The sound of the works that are music, kept for the next run.
-    fn fingerprints<'w>(
+    /// The streams of the works of their kind, kept for the next run.
+    fn fingerprints<'w, S: Stream>(
         &self,
         works: &[&'w Work],
         density: Density,
     ) -> Result<Vec<(&'w Work, Fingerprint)>> {
         let works: Vec<&Work> = works
             .iter()
-            .filter(|w| w.kind == Kind::Music)
+            .filter(|w| w.kind == S::KIND)
             .copied()
             .collect();
         let folder = self.folder.join("fingerprints");
-        fingerprints::of_works(&works, density, &sound(), self.media, &folder)
+        fingerprints::of_works(&works, density, &S::extracted(), self.media, &folder)
     }
 }
 
 /// Works of the other split that are there.
 pub(crate) fn donors<'a>(
     works: &'a [Work],
+    kind: Kind,
     split: crate::corpus::Split,
     media: &Path,
 ) -> Vec<&'a Work> {
     let fits = |work: &&Work| {
-        work.kind == Kind::Music
+        work.kind == kind
             && work.split != split
             && matches!(work.role, Role::Reference | Role::Negative)
             && work.path(media).is_file()

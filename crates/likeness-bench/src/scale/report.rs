@@ -38,14 +38,15 @@ fn markdown(points: &[Point]) -> String {
     line("of them fingerprints", &|p| {
         format!("{:.2}", p.fingerprint_bytes as f64 / 1e6 / p.hours)
     });
-    line("adding, CPU s per hour of sound", &|p| {
+    line("adding, CPU s per hour", &|p| {
         let per_work = |i: &super::Ingest| i.cpu / i.works.max(1) as f64;
         let works_per_hour = p.references as f64 / p.hours;
         let cost = |i| format!("{:.2}", per_work(i) * works_per_hour);
         p.ingest.as_ref().map_or(String::new(), cost)
     });
-    line("posting budget, millions", &|p| {
-        format!("{}", p.budget as f64 / 1e6)
+    line("posting budget, millions", &|p| match p.budget {
+        u64::MAX => "none".to_owned(),
+        budget => (budget as f64 / 1e6).to_string(),
     });
     line("opening, s", &|p| format!("{:.3}", p.open_wall));
     line("resident, MB", &|p| {

@@ -116,6 +116,11 @@ impl Thumbnails {
         film
     }
 
+    /// The grey level in which the sparse form keeps a luma.
+    pub fn sparse_level(luma: u8) -> u8 {
+        dequantised(u32::from(luma) >> Self::REFERENCE_SHIFT)
+    }
+
     /// Appends a picture of a query's size to a film of the sparse form.
     pub(super) fn push_thinned(&mut self, picture: &[u8]) {
         let (width, _) = Thumbnails::QUERY;

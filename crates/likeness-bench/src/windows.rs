@@ -12,7 +12,7 @@ const LONGEST: f64 = 60.0;
 
 /// `count` windows of a work of some seconds, drawn by lot: whole seconds, lengths spread evenly over
 /// their logarithm. None of a work that is too short.
-pub(super) fn draw(seconds: f64, count: usize, random: &mut Random) -> Vec<(f64, f64)> {
+pub(crate) fn draw(seconds: f64, count: usize, random: &mut Random) -> Vec<(f64, f64)> {
     let longest = LONGEST.min(seconds.floor());
     if longest < SHORTEST {
         return Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn draw(seconds: f64, count: usize, random: &mut Random) -> Vec<(f64,
 }
 
 /// The seconds from `start` to `end` of a sound.
-pub(super) fn sound(of: &AudioFingerprint, (start, end): (f64, f64)) -> AudioFingerprint {
+pub(crate) fn sound(of: &AudioFingerprint, (start, end): (f64, f64)) -> AudioFingerprint {
     let step = of.grid.step.max(1);
     let row = |seconds: f64| (seconds * TICKS_PER_SECOND / f64::from(step)).round() as u32;
     let (first, last) = (row(start), row(end.min(of.duration)));
@@ -55,7 +55,7 @@ pub(super) fn sound(of: &AudioFingerprint, (start, end): (f64, f64)) -> AudioFin
 }
 
 /// The seconds from `start` to `end`, both whole, of a picture.
-pub(super) fn picture(of: &VideoFingerprint, (start, end): (f64, f64)) -> VideoFingerprint {
+pub(crate) fn picture(of: &VideoFingerprint, (start, end): (f64, f64)) -> VideoFingerprint {
     let end = end.min(of.duration);
     let config = VideoConfig::DEFAULT;
     let inside = |frame: &&Keyframe| (start..end).contains(&frame.seconds());
