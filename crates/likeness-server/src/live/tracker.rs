@@ -43,19 +43,23 @@ impl Tracker {
         self.position
     }
 
-    /// A window from `start` to `end` seconds of the stream shows `matches`.
+    /// A window from `start` to `end` seconds of the stream shows `matches`, whose query times are
+    /// the stream's.
     pub(super) fn update(&mut self, start: f64, end: f64, matches: &[Match]) -> Vec<Event> {
         self.position = self.position.max(end);
-        let mut events = Vec::new();
-        for found in matches {
-            for segment in &found.segments {
-                let segment = Segment {
-                    query_start: segment.query_start + start,
-                    query_end: segment.query_end + start,
-                    ..segment.clone()
-                };
-                events.extend(self.place(found, segment));
+        let parts = matches
+            .iter()
+            .flat_map(|found| found.segments.iter().map(move |segment| (found, segment)));
+        // What goes on as before comes first, so that the rest is compared with all that is known.
+        let (mut events, mut rest) = (Vec::new(), Vec::new());
+        for (found, segment) in parts {
+            match self.go_on(found, segment) {
+                Some(event) => events.extend(event),
+                None => rest.push((found, segment)),
             }
+        }
+        for (found, segment) in rest {
+            events.extend(self.place(found, segment));
         }
         for tracked in &mut self.tracked {
             if !tracked.ended && end - tracked.segment.query_end > self.quiet {
@@ -74,17 +78,25 @@ impl Tracker {
         open.map(Tracked::end).collect()
     }
 
-    /// Adds a segment to the match that it continues, or starts one.
-    fn place(&mut self, found: &Match, segment: Segment) -> Option<Event> {
-        let continued = |tracked: &&mut Tracked| tracked.continues(found, &segment, self.quiet);
-        if let Some(tracked) = self.tracked.iter_mut().find(continued) {
-            return tracked.extend(found, &segment);
+    /// Adds a segment to the match that it continues; `None` if it continues none.
+    fn go_on(&mut self, found: &Match, segment: &Segment) -> Option<Option<Event>> {
+        let continued = |tracked: &&mut Tracked| tracked.continues(found, segment, self.quiet);
+        let tracked = self.tracked.iter_mut().find(continued)?;
+        Some(tracked.extend(found, segment))
+    }
+
+    /// A segment that continues nothing is another view of a match that plays at the same time, as a
+    /// loop gives many, or it starts a match.
+    fn place(&mut self, found: &Match, segment: &Segment) -> Option<Event> {
+        let same_time = |tracked: &&mut Tracked| tracked.plays_while(found, segment);
+        if let Some(tracked) = self.tracked.iter_mut().find(same_time) {
+            return tracked.see_otherwise(found, segment);
         }
         let tracked = Tracked {
             id: self.next,
             known: found.clone(),
             told: segment.query_end,
-            segment,
+            segment: segment.clone(),
             ended: false,
         };
         self.next += 1;
@@ -109,6 +121,31 @@ impl Tracked {
             && self.known.media == found.media
             && new.query_start <= old.query_end + reach
             && off <= TOLERANCE
+    }
+
+    /// Whether a segment shows this very reference for most of the time that is known of either.
+    fn plays_while(&self, found: &Match, new: &Segment) -> bool {
+        let old = &self.segment;
+        let common = old.query_end.min(new.query_end) - old.query_start.max(new.query_start);
+        let length = |segment: &Segment| segment.query_end - segment.query_start;
+        self.known.reference == found.reference
+            && self.known.media == found.media
+            && common > length(old).min(length(new)) / 2.0
+    }
+
+    /// Where another place of the reference explains more of the stream, it takes the known one's.
+    fn see_otherwise(&mut self, found: &Match, new: &Segment) -> Option<Event> {
+        if self.ended || new.query_end <= self.segment.query_end + TOLERANCE {
+            return None;
+        }
+        let query_start = self.segment.query_start.min(new.query_start);
+        let before = (new.query_start - query_start) * new.speed;
+        self.segment = Segment {
+            query_start,
+            reference_start: (new.reference_start - before).max(0.0),
+            ..new.clone()
+        };
+        self.extend(found, new)
     }
 
     fn extend(&mut self, found: &Match, new: &Segment) -> Option<Event> {
@@ -203,6 +240,16 @@ mod tests {
         }
     }
 
+    /// Matches of a window that begins at `start`, in the stream's time.
+    fn later(matches: &[Match], start: f64) -> Vec<Match> {
+        let mut matches = matches.to_vec();
+        for segment in matches.iter_mut().flat_map(|found| &mut found.segments) {
+            segment.query_start += start;
+            segment.query_end += start;
+        }
+        matches
+    }
+
     /// Events as "started 1 5.0-8.0".
     fn text(events: &[Event]) -> Vec<String> {
         let line = |word: &str, id: u64, found: &Option<proto::Match>| {
@@ -225,7 +272,12 @@ mod tests {
     fn a_match_starts_grows_and_ends() {
         let mut tracker = Tracker::new(2.5);
         let mut check = |start: f64, end: f64, matches: &[Match], want: &[&str]| {
-            assert_eq!(text(&tracker.update(start, end, matches)), want, "at {end}");
+            let matches = later(matches, start);
+            assert_eq!(
+                text(&tracker.update(start, end, &matches)),
+                want,
+                "at {end}"
+            );
         };
         check(0.0, 6.0, &[], &[]);
         check(
@@ -272,5 +324,25 @@ mod tests {
         let events = tracker.close();
         assert_eq!(events.len(), 3);
         assert_eq!(tracker.close(), []);
+    }
+
+    #[test]
+    fn a_loop_is_one_match() {
+        let mut tracker = Tracker::new(2.5);
+        let mut check = |end: f64, matches: &[Match], want: &[&str]| {
+            let events = tracker.update(0.0, end, matches);
+            assert_eq!(text(&events), want, "at {end}");
+        };
+        // The same four seconds again and again, found at three places of the reference at once.
+        let found = |end: f64| [0.0, 4.0, 8.0].map(|offset| shows("a", 1.0, end, offset));
+        check(6.0, &found(6.0), &["started 1 1.0-6.0"]);
+        check(7.0, &found(7.0), &["extended 1 1.0-7.0"]);
+        // At the first place it can no longer be: the reference ends there.
+        check(9.0, &found(9.0)[1..], &["extended 1 1.0-9.0"]);
+        check(10.0, &found(10.0)[..2], &["extended 1 1.0-10.0"]);
+        // What is played later is another match, even of the same place.
+        check(13.0, &[], &["ended 1 1.0-10.0"]);
+        let again = shows("a", 14.0, 18.0, -13.0);
+        check(18.0, &[again], &["started 2 14.0-18.0"]);
     }
 }
