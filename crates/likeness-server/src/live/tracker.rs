@@ -8,6 +8,9 @@ use likeness::core::report::{Match, Segment};
 const TOLERANCE: f64 = 1.5;
 /// Growth that is worth an event, seconds.
 const GROWTH: f64 = 0.5;
+/// Seconds after a copy's end that must have been seen for the end to be believed where it is earlier
+/// than was thought: the last moments of a window look more alike than they are.
+const BEYOND: f64 = 1.5;
 
 /// The matches of one live stream.
 pub(super) struct Tracker {
@@ -22,6 +25,8 @@ struct Tracked {
     /// What is known of it; one segment, in the stream's time.
     known: Match,
     segment: Segment,
+    /// The latest ends, query and reference time, that the last window showed.
+    seen: Option<(f64, f64)>,
     /// Query time of the end that was last told.
     told: f64,
     ended: bool,
@@ -47,6 +52,9 @@ impl Tracker {
     /// the stream's.
     pub(super) fn update(&mut self, start: f64, end: f64, matches: &[Match]) -> Vec<Event> {
         self.position = self.position.max(end);
+        self.tracked
+            .iter_mut()
+            .for_each(|tracked| tracked.seen = None);
         let parts = matches
             .iter()
             .flat_map(|found| found.segments.iter().map(move |segment| (found, segment)));
@@ -61,8 +69,10 @@ impl Tracker {
         for (found, segment) in rest {
             events.extend(self.place(found, segment));
         }
-        for tracked in &mut self.tracked {
-            if !tracked.ended && end - tracked.segment.query_end > self.quiet {
+        for tracked in self.tracked.iter_mut().filter(|tracked| !tracked.ended) {
+            // What ends earlier than was thought may be found again by the next window.
+            let moved = tracked.correct_end(end);
+            if !moved && end - tracked.segment.query_end > self.quiet {
                 events.push(tracked.end());
             }
         }
@@ -97,6 +107,7 @@ impl Tracker {
             known: found.clone(),
             told: segment.query_end,
             segment: segment.clone(),
+            seen: None,
             ended: false,
         };
         self.next += 1;
@@ -152,6 +163,9 @@ impl Tracked {
         if self.ended {
             return None;
         }
+        if self.seen.is_none_or(|(query, _)| query < new.query_end) {
+            self.seen = Some((new.query_end, new.reference_end));
+        }
         let old = &mut self.segment;
         if new.query_start < old.query_start {
             (old.query_start, old.reference_start) = (new.query_start, new.reference_start);
@@ -187,6 +201,19 @@ impl Tracked {
             match_id: self.id,
             r#match: Some(self.message()),
         }))
+    }
+
+    /// Moves the end to where a window up to `end` shows it, if that is earlier by what is worth an
+    /// event and the window shows enough of what comes after; tells whether it did.
+    fn correct_end(&mut self, end: f64) -> bool {
+        let earlier = self.segment.query_end - GROWTH;
+        let seen = self
+            .seen
+            .filter(|(query, _)| *query < earlier && query + BEYOND < end);
+        if let Some((query, reference)) = seen {
+            (self.segment.query_end, self.segment.reference_end) = (query, reference);
+        }
+        seen.is_some()
     }
 
     fn end(&mut self) -> Event {
@@ -324,6 +351,23 @@ mod tests {
         let events = tracker.close();
         assert_eq!(events.len(), 3);
         assert_eq!(tracker.close(), []);
+    }
+
+    #[test]
+    fn an_end_is_known_better_afterwards() {
+        let mut tracker = Tracker::new(2.5);
+        let mut check = |end: f64, shown_to: f64, want: &[&str]| {
+            let events = tracker.update(0.0, end, &[shows("a", 1.0, shown_to, 10.0)]);
+            assert_eq!(text(&events), want, "at {end}");
+        };
+        check(9.0, 9.0, &["started 1 1.0-9.0"]);
+        check(10.0, 10.0, &["extended 1 1.0-10.0"]);
+        // A moment that is hard to tell; then it shows again.
+        check(11.0, 8.0, &[]);
+        check(12.0, 11.0, &["extended 1 1.0-11.0"]);
+        // It ended at 9.5.
+        check(13.0, 9.5, &[]);
+        check(14.0, 9.5, &["ended 1 1.0-9.5"]);
     }
 
     #[test]
