@@ -157,7 +157,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_ppoll,
     libc::SYS_pread64,
     libc::SYS_read,
-    libc::SYS_readlinkat,
     libc::SYS_readv,
     libc::SYS_restart_syscall,
     libc::SYS_rseq,
@@ -174,8 +173,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_uname,
     libc::SYS_write,
     libc::SYS_writev,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_readlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
 ];

@@ -128,9 +128,9 @@ async fn sizes_are_bounded() {
     let mut client = server.client().await;
     let big = server.directory.path().join("big.wav");
     media::write_wav(&big, &vec![0.1; 1 << 20]);
-    let (status, reason) = refused(client.match_file(&big, query("")).await);
+    let (status, word) = refused(client.match_file(&big, query("")).await);
     assert_eq!(
-        (status.code(), reason.as_str()),
+        (status.code(), word.as_str()),
         (Code::InvalidArgument, "LIMIT")
     );
     let (status, _) = refused(client.add_file(&big, named("big")).await);
