@@ -70,6 +70,31 @@ pub struct VideoFingerprint {
 }
 
 impl VideoFingerprint {
+    /// What is shown from `start` whole seconds on, with times from there: for `start` within a dense
+    /// film what a film of that part would give.
+    pub fn since(&self, start: u32) -> VideoFingerprint {
+        let config = VideoConfig::DEFAULT;
+        let first = start.saturating_mul(config.keyframe_rate);
+        let later = self.keyframes.iter().filter(|frame| frame.slot >= first);
+        let moved = |frame: &Keyframe| Keyframe {
+            slot: frame.slot - first,
+            time_ms: frame.time_ms.saturating_sub(start.saturating_mul(1000)),
+            ..frame.clone()
+        };
+        let mut thumbnails = self.thumbnails.clone();
+        let gone = self
+            .thumbnails
+            .index(f64::from(start))
+            .min(thumbnails.len());
+        thumbnails.drop_first(gone);
+        VideoFingerprint {
+            duration: (self.duration - f64::from(start)).max(0.0),
+            keyframes: later.map(moved).collect(),
+            thumbnails,
+            ..*self
+        }
+    }
+
     /// The sparse form that a library stores. A no-op on a fingerprint that is sparse already.
     pub fn to_reference(&self) -> VideoFingerprint {
         if self.density == Density::Reference {

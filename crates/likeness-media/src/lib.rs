@@ -51,7 +51,16 @@ pub struct Decoded {
 /// # Errors
 /// See [`MediaError`]; a file of neither sound nor pictures is one.
 pub fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
-    probe::probe(path, &Limits::default())
+    probe_within(path, &Limits::default())
+}
+
+/// As [`probe`]; a still picture larger than `limits` allow is an error, as nothing else would look at
+/// its size.
+///
+/// # Errors
+/// See [`MediaError`].
+pub fn probe_within(path: &Path, limits: &Limits) -> Result<MediaInfo, MediaError> {
+    probe::probe(path, limits)
 }
 
 /// Decodes the best audio stream at `sample_rate` Hz, full scale at 1, sample `i` at

@@ -58,6 +58,10 @@ pub(crate) fn probe(path: &Path, limits: &Limits) -> Result<MediaInfo, MediaErro
     let stream = |kind| source.best(kind).and_then(|i| source.input.stream(i));
     let duration = source.input.duration();
     let still_image = source.is_still();
+    if let Some(still) = stream(media::Type::Video).filter(|_| still_image) {
+        let (width, height) = coded_size(&still);
+        limits.check_pixels(path, width, height)?;
+    }
     Ok(MediaInfo {
         container: source.container(),
         duration: (duration > 0 && !still_image).then(|| duration as f64 / 1e6),

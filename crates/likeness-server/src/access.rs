@@ -13,19 +13,22 @@ pub(crate) struct Access {
 
 impl Access {
     /// # Errors
-    /// A hash that is none.
+    /// A hash that is none, or that two tokens have.
     pub(crate) fn new(tokens: &[Token]) -> Result<Access, SettingsError> {
-        let known = tokens.iter().map(|token| {
-            let hash = blake3::Hash::from_hex(&token.hash).map_err(|error| {
-                let origin = format!("tokens, {:?}", token.name);
-                let reason = format!("hash: {error}; make it with --hash-token");
-                SettingsError::Invalid { origin, reason }
-            })?;
-            Ok((hash, token.name.clone(), token.role))
-        });
-        Ok(Access {
-            tokens: known.collect::<Result<_, _>>()?,
-        })
+        let mut known: Vec<(blake3::Hash, String, Role)> = Vec::new();
+        for token in tokens {
+            let wrong = |reason| SettingsError::Invalid {
+                origin: format!("tokens, {:?}", token.name),
+                reason,
+            };
+            let hash = blake3::Hash::from_hex(&token.hash)
+                .map_err(|error| wrong(format!("hash: {error}; make it with --hash-token")))?;
+            if let Some((_, other, _)) = known.iter().find(|(known, ..)| *known == hash) {
+                return Err(wrong(format!("hash: the same as of {other:?}")));
+            }
+            known.push((hash, token.name.clone(), token.role));
+        }
+        Ok(Access { tokens: known })
     }
 
     /// Whether everybody may do everything.

@@ -157,12 +157,21 @@ impl Engine {
         let turn = turn.map_err(internal)?;
         let stop = Arc::new(AtomicBool::new(false));
         let _gone = StopWhenDropped(stop.clone());
+        let telemetry = self.telemetry.clone();
         let report = held
             .read(move |library| {
                 // Kept until the work has ended, even when nobody waits for it any more.
                 let _turn = turn;
+                telemetry.looking_up.inc();
                 let options = MatchOptions::default();
-                library.match_fingerprint_until(&name, &fingerprint, &options, &stop)
+                let report = library.match_fingerprint_until(&name, &fingerprint, &options, &stop);
+                telemetry.looking_up.dec();
+                let of = match stop.load(Ordering::Relaxed) {
+                    true => "stopped",
+                    false => "done",
+                };
+                telemetry.look_ups.get_or_create(&Label { of }).inc();
+                report
             })
             .await?;
         match (report.status, &report.error) {

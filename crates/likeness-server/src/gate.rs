@@ -2,7 +2,7 @@
 //! nobody comes in who may not, or for whom there is no place.
 
 use crate::access::{Access, is_health};
-use crate::refusal::{busy, refuse};
+use crate::refusal::{busy, of_message, refuse};
 use crate::settings::{Limits, seconds};
 use crate::telemetry::{Label, Telemetry};
 use http::header::AUTHORIZATION;
@@ -139,7 +139,7 @@ where
             let mut response = match served {
                 // The place is free when the answer begins.
                 Ok((answer, _place)) => match tokio::time::timeout(longest, answer).await {
-                    Ok(answer) => answer?,
+                    Ok(answer) => worded(answer?),
                     Err(_) => {
                         let message = "the request did not come in time";
                         refuse(Code::DeadlineExceeded, "request_time", message).into_http()
@@ -152,6 +152,14 @@ where
             }
             Ok(response)
         })
+    }
+}
+
+/// An answer without content whose status the library made itself, in this service's words.
+fn worded(answer: Response<Body>) -> Response<Body> {
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() == Code::OutOfRange => of_message(status).into_http(),
+        _ => answer,
     }
 }
 

@@ -25,6 +25,18 @@ pub(crate) fn busy(what: &str, delay: Duration) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
+/// What the library that reads messages says of one, in this service's words: one that is too large is
+/// OUT_OF_RANGE to it. Other statuses are as they are. No delay is told: waiting does not help.
+pub(crate) fn of_message(status: Status) -> Status {
+    match status.code() {
+        Code::OutOfRange if status.details().is_empty() => {
+            let message = status.message();
+            refuse(Code::ResourceExhausted, "message_too_large", message)
+        }
+        _ => status,
+    }
+}
+
 /// A call that is not as `proto/` says.
 pub(crate) fn invalid(message: impl Into<String>) -> Status {
     refuse(Code::InvalidArgument, "invalid_request", message)

@@ -130,6 +130,7 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
                 println!("library {name}: {shown}, {references} references");
             }
             Err(LibraryError::Missing { .. }) => {
+                check_creatable(directory)?;
                 println!("library {name}: {shown}, to be created");
             }
             Err(error) => return Err(error.into()),
@@ -137,6 +138,17 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
     }
     println!("the settings are good");
     Ok(())
+}
+
+/// Whether a directory that is not there yet could be made, by making one beside where it would lie.
+fn check_creatable(directory: &Path) -> Result<(), ServeError> {
+    let absolute = std::path::absolute(directory)?;
+    let above = absolute.ancestors().find(|above| above.exists());
+    let made = tempfile::tempdir_in(above.unwrap_or(&absolute));
+    made.map(drop).map_err(|source| ServeError::File {
+        path: directory.to_owned(),
+        source,
+    })
 }
 
 fn check_spool(spool: &Path) -> Result<(), ServeError> {

@@ -184,6 +184,7 @@ impl Default for Worker {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Live {
     pub(crate) window_s: f64,
+    pub(crate) recent_s: f64,
     pub(crate) hop_s: f64,
     pub(crate) quiet_s: f64,
     pub(crate) idle_s: f64,
@@ -194,7 +195,8 @@ impl Default for Live {
     fn default() -> Live {
         Live {
             window_s: 12.0,
-            hop_s: 1.5,
+            recent_s: 6.0,
+            hop_s: 1.0,
             quiet_s: 2.5,
             idle_s: 60.0,
             cpu_s: 43_200,
@@ -265,46 +267,85 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
+        self.check_seconds()?;
+        self.check_counts()?;
+        let (limits, live) = (&self.limits, &self.live);
         let refuse = |key: &str, reason: &str| Err(SettingsError::invalid(key, reason));
-        let limits = &self.limits;
-        let positive = [
-            ("drain_s", self.drain_s),
-            ("limits.retry_s", limits.retry_s),
-            ("limits.request_s", limits.request_s),
-            ("limits.idle_s", limits.idle_s),
-            ("worker.wall_s", self.worker.wall_s),
-            ("worker.media_s", self.worker.media_s),
-            ("live.window_s", self.live.window_s),
-            ("live.hop_s", self.live.hop_s),
-            ("live.quiet_s", self.live.quiet_s),
-            ("live.idle_s", self.live.idle_s),
-        ];
-        for (key, seconds) in positive {
-            if !(seconds > 0.0 && seconds <= 1e6) {
-                return refuse(key, "must be more than 0 and at most 1000000 seconds");
-            }
+        if limits.spool_mib < limits.upload_mib {
+            return refuse("limits.spool_mib", "must be at least limits.upload_mib");
         }
-        let counts = [
-            ("limits.message_mib", limits.message_mib as u64),
-            ("limits.upload_mib", limits.upload_mib),
-            ("limits.spool_mib", limits.spool_mib),
-            ("limits.connections", limits.connections as u64),
-            ("limits.requests", limits.requests as u64),
-            ("worker.memory_mib", self.worker.memory_mib),
-            ("worker.cpu_s", self.worker.cpu_s),
-            ("worker.result_mib", self.worker.result_mib),
-            ("live.cpu_s", self.live.cpu_s),
-        ];
-        for (key, count) in counts {
-            if !(1..=1 << 20).contains(&count) {
-                return refuse(key, "must be 1 to 1048576");
-            }
-        }
-        if self.live.window_s < 2.0 * self.live.hop_s {
+        if live.window_s < 2.0 * live.hop_s {
             return refuse("live.window_s", "must be at least twice live.hop_s");
+        }
+        if live.window_s < live.recent_s {
+            return refuse("live.window_s", "must be at least live.recent_s");
         }
         if self.libraries.keys().any(String::is_empty) {
             return refuse("libraries", "a library's name must not be empty");
+        }
+        Ok(())
+    }
+
+    /// Times, each within bounds beyond which it is a slip of the pen.
+    fn check_seconds(&self) -> Result<(), SettingsError> {
+        let (limits, worker, live) = (&self.limits, &self.worker, &self.live);
+        const WEEK: f64 = 7.0 * 86_400.0;
+        for (key, seconds, least, most) in [
+            ("drain_s", self.drain_s, 0.01, 86_400.0),
+            ("limits.retry_s", limits.retry_s, 0.01, 3600.0),
+            ("limits.request_s", limits.request_s, 0.01, WEEK),
+            ("limits.idle_s", limits.idle_s, 0.01, 3600.0),
+            ("worker.wall_s", worker.wall_s, 0.1, WEEK),
+            ("worker.media_s", worker.media_s, 1.0, WEEK),
+            ("live.window_s", live.window_s, 1.0, 300.0),
+            ("live.recent_s", live.recent_s, 1.0, 300.0),
+            ("live.hop_s", live.hop_s, 0.1, 60.0),
+            ("live.quiet_s", live.quiet_s, 0.1, 3600.0),
+            ("live.idle_s", live.idle_s, 0.1, WEEK),
+        ] {
+            // Also refuses what is no number.
+            if !(least..=most).contains(&seconds) {
+                let reason = format!("{seconds} is not {least} to {most} seconds");
+                return Err(SettingsError::invalid(key, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Numbers, likewise.
+    fn check_counts(&self) -> Result<(), SettingsError> {
+        let (limits, worker) = (&self.limits, &self.worker);
+        const TIB: u64 = 1 << 20;
+        const WEEK: u64 = 7 * 86_400;
+        let streams = u64::from(limits.streams_per_connection);
+        for (key, count, least, most) in [
+            ("limits.message_mib", limits.message_mib as u64, 1, 1024),
+            ("limits.upload_mib", limits.upload_mib, 1, TIB),
+            ("limits.spool_mib", limits.spool_mib, 1, 64 * TIB),
+            ("limits.connections", limits.connections as u64, 1, 1 << 20),
+            ("limits.streams_per_connection", streams, 1, 1 << 16),
+            ("limits.requests", limits.requests as u64, 1, 1 << 16),
+            (
+                "limits.live_streams",
+                limits.live_streams as u64,
+                0,
+                1 << 12,
+            ),
+            ("limits.decodes", limits.decodes as u64, 0, 1 << 12),
+            ("limits.matches", limits.matches as u64, 0, 1 << 12),
+            ("limits.queue", limits.queue as u64, 0, 1 << 16),
+            // With less no worker gets to its input.
+            ("worker.memory_mib", worker.memory_mib, 32, TIB),
+            ("worker.cpu_s", worker.cpu_s, 1, WEEK),
+            ("worker.pixels", worker.pixels, 1 << 10, 1 << 31),
+            ("worker.frames", worker.frames, 1, 1 << 32),
+            ("worker.result_mib", worker.result_mib, 1, 1 << 14),
+            ("live.cpu_s", self.live.cpu_s, 1, 52 * WEEK),
+        ] {
+            if !(least..=most).contains(&count) {
+                let reason = format!("{count} is not {least} to {most}");
+                return Err(SettingsError::invalid(key, reason));
+            }
         }
         Ok(())
     }
@@ -385,6 +426,13 @@ mod tests {
         check("worker.wall_s=0", "worker.wall_s");
         check("worker.wall_s=nan", "worker.wall_s");
         check("worker.memory_mib=0", "worker.memory_mib");
+        check("worker.memory_mib=1", "worker.memory_mib");
+        check("worker.pixels=1", "worker.pixels");
+        check("limits.decodes=100000000", "limits.decodes");
+        check("limits.upload_mib=9000", "limits.spool_mib");
+        check("limits.streams_per_connection=0", "streams_per_connection");
+        check("live.hop_s=0.001", "live.hop_s");
+        check("live.recent_s=13", "live.recent_s");
         check("live.window_s=1", "live.window_s");
         check("listen=nowhere", "listen");
         assert!(Layer::assignment("--set", "limits").is_err());

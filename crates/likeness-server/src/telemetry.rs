@@ -39,6 +39,8 @@ pub(crate) struct Telemetry {
     pub(crate) decodes: Family<Label, Counter>,
     pub(crate) decode_seconds: Histogram,
     pub(crate) waiting: Gauge,
+    pub(crate) look_ups: Family<Label, Counter>,
+    pub(crate) looking_up: Gauge,
     pub(crate) spool_bytes: Gauge,
     pub(crate) live_streams: Gauge,
     pub(crate) live_events: Family<Label, Counter>,
@@ -62,6 +64,8 @@ impl Telemetry {
             decodes: Family::default(),
             decode_seconds: histogram(),
             waiting: Gauge::default(),
+            look_ups: Family::default(),
+            looking_up: Gauge::default(),
             spool_bytes: Gauge::default(),
             live_streams: Gauge::default(),
             live_events: Family::default(),
@@ -94,6 +98,9 @@ impl Telemetry {
             t.decode_seconds.clone(),
         );
         registry.register("decodes_waiting", "Decodes that wait", t.waiting.clone());
+        registry.register("look_ups", "Look-ups by outcome", t.look_ups.clone());
+        let now = t.looking_up.clone();
+        registry.register("look_ups_in_flight", "Look-ups now", now);
         registry.register_with_unit("spool", "Uploads now", Unit::Bytes, t.spool_bytes.clone());
         registry.register("live_streams", "Live streams now", t.live_streams.clone());
         registry.register("live_events", "Events by kind", t.live_events.clone());

@@ -2,7 +2,7 @@
 //! soon as nobody has them open, even if the service is killed.
 
 use crate::proto;
-use crate::refusal::{busy, internal, invalid, refuse};
+use crate::refusal::{busy, internal, invalid, of_message, refuse};
 use crate::settings::{Limits, seconds};
 use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
@@ -62,7 +62,7 @@ async fn next<M: Message>(
             .part()
             .ok_or_else(|| invalid("a message without payload"))
     };
-    message?.map(part).transpose()
+    message.map_err(of_message)?.map(part).transpose()
 }
 
 /// The options, which must be the first message.

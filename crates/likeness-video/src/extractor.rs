@@ -279,6 +279,14 @@ mod tests {
             let StreamState::Analysed(mut whole) = fingerprint(Density::Query, &part) else {
                 panic!("nothing found");
             };
+            let StreamState::Analysed(all) = fingerprint(Density::Query, &frames[..pushed]) else {
+                panic!("nothing found");
+            };
+            let since = VideoFingerprint {
+                duration: whole.duration,
+                ..all.since(start)
+            };
+            assert!(since == whole, "{end}");
             // The last picture is not complete yet.
             let pictures = whole.thumbnails.len() - 1;
             let size = whole.thumbnails.width * whole.thumbnails.height;

@@ -67,7 +67,7 @@ pub fn fingerprint_file(
     options: &ExtractOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Extracted, FingerprintError> {
-    Source::open(path)?.fingerprint(density, options, progress)
+    Source::open_within(path, &options.limits)?.fingerprint(density, options, progress)
 }
 
 /// Fingerprints a media file.

@@ -2,7 +2,7 @@
 
 use crate::extract::{self, ExtractOptions, Extracted, Progress};
 use likeness_core::{ContentHash, Density, Fingerprint, StreamState, WireError};
-use likeness_media::{MediaError, MediaInfo};
+use likeness_media::{Limits, MediaError, MediaInfo};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -83,9 +83,17 @@ impl Source {
     /// # Errors
     /// No such file, no media in it, a damaged fingerprint file.
     pub fn open(path: &Path) -> Result<Source, FingerprintError> {
+        Source::open_within(path, &Limits::default())
+    }
+
+    /// As [`Source::open`], by other limits than the usual ones.
+    ///
+    /// # Errors
+    /// As of [`Source::open`].
+    pub fn open_within(path: &Path, limits: &Limits) -> Result<Source, FingerprintError> {
         let kind = match read_fingerprint(path)? {
             Some(fingerprint) => Kind::Fingerprint(Box::new(fingerprint)),
-            None => Kind::Media(likeness_media::probe(path)?),
+            None => Kind::Media(likeness_media::probe_within(path, limits)?),
         };
         Ok(Source {
             path: path.to_owned(),

@@ -13,21 +13,38 @@ use std::time::Instant;
 use tokio::process::Command;
 use tokio_util::io::ReaderStream;
 
-/// Seconds of each of the three parts of a stream: a stranger, the copy, another stranger.
-const PART: f64 = 20.0;
+/// Seconds of each of the three parts of a stream: a stranger, the copy, another stranger. No whole ones:
+/// a copy may begin at any time.
+const PART: f64 = 20.37;
 /// How long after its start, and after its end, a copy must be told of, seconds.
 const STARTED: f64 = 8.0;
 const ENDED: f64 = 5.0;
 
-/// When a copy was told of, seconds after its start and after its end.
+/// When a copy was told of.
+#[derive(Default)]
 struct Told {
-    started: Option<f64>,
-    ended: Option<f64>,
+    started: Option<Delay>,
+    ended: Option<Delay>,
     others: usize,
 }
 
-/// Streams that show works which the library holds between parts of a work that it does not hold.
-pub(crate) async fn measure(stage: &Stage, name: &str, works: &[Work], count: usize) {
+/// Seconds after its start, or its end.
+#[derive(Clone, Copy)]
+struct Delay {
+    /// On the clock.
+    clock: f64,
+    /// In the stream: what had to be seen of it. The rest is decoding and looking up.
+    stream: f64,
+}
+
+/// Streams that show works which the library holds between parts of a work that it does not hold: so
+/// many in all, and at a time.
+pub(crate) async fn measure(
+    stage: &Stage,
+    name: &str,
+    works: &[Work],
+    (count, at_a_time): (usize, usize),
+) {
     let Some((stranger, works)) = works.split_first() else {
         return;
     };
@@ -42,32 +59,24 @@ pub(crate) async fn measure(stage: &Stage, name: &str, works: &[Work], count: us
     });
     let streams: Vec<(PathBuf, &Work)> = streams.collect();
     let before = (cpu(server.id()), cpu_of_family(server.id()));
-    let told = streams
-        .iter()
-        .map(|(path, work)| follow(&server, path, work));
-    let told = futures_util::future::join_all(told).await;
     println!(
-        "{name}: {} streams side by side, as fast as they play",
-        told.len()
+        "{name}: {} streams, {at_a_time} side by side",
+        streams.len()
     );
-    for (title, times, most) in [
-        ("start", told.iter().map(|t| t.started).collect(), STARTED),
-        (
-            "end",
-            told.iter().map(|t| t.ended).collect::<Vec<_>>(),
-            ENDED,
-        ),
-    ] {
-        let mut seconds: Vec<f64> = times.iter().flatten().copied().collect();
-        seconds.sort_by(f64::total_cmp);
-        let in_time = seconds.iter().filter(|s| **s <= most).count();
-        let list: Vec<String> = seconds.iter().map(|s| format!("{s:.1}")).collect();
-        println!(
-            "  {title} told of within {most} s: {in_time} of {}; after {} s",
-            times.len(),
-            list.join(" ")
-        );
+    let mut told = Vec::new();
+    for some in streams.chunks(at_a_time.max(1)) {
+        let some = some.iter().map(|(path, work)| follow(&server, path, work));
+        told.extend(futures_util::future::join_all(some).await);
     }
+    println!("  seconds after a start and an end, and those of them that passed in the stream:");
+    for ((_, work), told) in streams.iter().zip(&told) {
+        let [started, ended] = [told.started, told.ended].map(shown);
+        println!("  {started}  {ended}  {}", work.identifier);
+    }
+    let in_time = |delay: Option<Delay>, most: f64| delay.is_some_and(|d| d.clock <= most);
+    let starts = told.iter().filter(|t| in_time(t.started, STARTED)).count();
+    let ends = told.iter().filter(|t| in_time(t.ended, ENDED)).count();
+    println!("  starts within {STARTED} s: {starts}, ends within {ENDED} s: {ends}");
     let service = cpu(server.id()) - before.0;
     let workers = cpu_of_family(server.id()) - before.1 - service;
     let seconds = 3.0 * PART * told.len() as f64;
@@ -78,6 +87,13 @@ pub(crate) async fn measure(stage: &Stage, name: &str, works: &[Work], count: us
     );
     let others: usize = told.iter().map(|t| t.others).sum();
     println!("  matches of other works: {others}");
+}
+
+fn shown(delay: Option<Delay>) -> String {
+    delay.map_or_else(
+        || "  never    ".to_owned(),
+        |Delay { clock, stream }| format!("{clock:4.1} ({stream:4.1})"),
+    )
 }
 
 /// A stream of three parts in MPEG-TS.
@@ -128,20 +144,23 @@ async fn follow(server: &Server, path: &Path, work: &Work) -> Told {
     let began = Instant::now();
     let mut client = server.client().await;
     let mut events = client.match_live(options, play(path)).await.unwrap();
-    let mut told = Told {
-        started: None,
-        ended: None,
-        others: 0,
-    };
+    let mut told = Told::default();
     while let Some(event) = events.message().await.unwrap() {
         let now = began.elapsed().as_secs_f64();
+        let since = |time: f64| Delay {
+            clock: now - time,
+            stream: event.position - time,
+        };
         match event.event.unwrap() {
             Event::Started(e) if shows(&e.r#match, work) => {
-                told.started.get_or_insert(now - PART);
+                told.started.get_or_insert(since(PART));
             }
-            Event::Started(_) => told.others += 1,
+            Event::Started(e) => {
+                told.others += 1;
+                println!("  {:.1} s: {:?}", event.position, e.r#match);
+            }
             Event::Ended(e) if shows(&e.r#match, work) => {
-                told.ended = Some(now - 2.0 * PART);
+                told.ended = Some(since(2.0 * PART));
             }
             _ => {}
         }

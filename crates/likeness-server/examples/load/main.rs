@@ -33,7 +33,7 @@ struct Args {
     #[arg(long, default_value_t = 40)]
     songs: usize,
     /// How many films are references.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 9)]
     films: usize,
     /// The program that serves; by default the one beside this one.
     #[arg(long)]
@@ -66,8 +66,11 @@ enum Measurement {
         #[arg(long, default_value_t = 8)]
         songs: usize,
         /// How many of film.
-        #[arg(long, default_value_t = 2)]
+        #[arg(long, default_value_t = 8)]
         films: usize,
+        /// How many of film at a time.
+        #[arg(long, default_value_t = 2)]
+        side_by_side: usize,
     },
 }
 
@@ -89,9 +92,13 @@ async fn main() {
             }
         }
         Measurement::Fingerprints { count } => fingerprints::measure(&stage, count).await,
-        Measurement::Live { songs, films } => {
-            live::measure(&stage, "sound", &stage.songs, songs).await;
-            live::measure(&stage, "film", &stage.films, films).await;
+        Measurement::Live {
+            songs,
+            films,
+            side_by_side,
+        } => {
+            live::measure(&stage, "sound", &stage.songs, (songs, songs)).await;
+            live::measure(&stage, "film", &stage.films, (films, side_by_side)).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use likeness::{AddOptions, Input, Library, LibraryWriter, collect_inputs};
 use likeness_server::client::Client;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,8 +39,14 @@ impl Stage {
         let mut inputs = collect_inputs(&[media.to_owned()]).inputs;
         // An order that has nothing to do with names, so that collections are mixed.
         inputs.sort_by_key(|input| *blake3::hash(input.identifier.as_bytes()).as_bytes());
-        let songs = choose(&inputs, &SOUND, songs);
-        let films = choose(&inputs, &FILM, films);
+        let songs: Vec<Input> = fit(&inputs, &SOUND).take(songs).cloned().collect();
+        // One of each collection, whose films are often made alike or parts of one.
+        let mut collections = HashSet::new();
+        let films: Vec<Input> = fit(&inputs, &FILM)
+            .filter(|film| collections.insert(film.identifier.split('/').nth(1)))
+            .take(films)
+            .cloned()
+            .collect();
         let both: Vec<Input> = [songs.as_slice(), &films].concat();
         let library = directory.path().join("library");
         let mut writer = LibraryWriter::open_or_create(&library).unwrap();
@@ -102,14 +109,14 @@ fn is_one_of(path: &Path, endings: &[&str]) -> bool {
     ending.is_some_and(|ending| endings.contains(&ending.to_lowercase().as_str()))
 }
 
-fn choose(inputs: &[Input], endings: &[&str], count: usize) -> Vec<Input> {
-    let fit = inputs.iter().filter(|input| {
+/// Files of such an ending that are neither too small nor too large.
+fn fit<'a>(inputs: &'a [Input], endings: &'a [&str]) -> impl Iterator<Item = &'a Input> {
+    inputs.iter().filter(move |input| {
         let small = std::fs::metadata(&input.path).is_ok_and(|file| file.len() < LARGEST);
         small
             && is_one_of(&input.path, endings)
             && (SHORTEST..LONGEST).contains(&seconds(&input.path))
-    });
-    fit.take(count).cloned().collect()
+    })
 }
 
 /// Seconds of a file, as its header tells; 0 where it does not.

@@ -5,6 +5,7 @@
 //! start, grow and end ([`tracker`]).
 
 mod container;
+mod glance;
 mod opening;
 mod pace;
 mod tracker;
@@ -23,7 +24,9 @@ use crate::shelf::Held;
 use crate::telemetry::Label;
 use crate::upload;
 use crate::worker::{Feed, Looks};
+use glance::Glances;
 use likeness::Look;
+use likeness::core::report::{Match, Media as Medium};
 use opening::Opening;
 use pace::Pace;
 use std::future::pending;
@@ -99,6 +102,7 @@ async fn follow(
         events,
         held,
         name: name.to_owned(),
+        glances: Glances::new(service.live.recent_s),
         tracker: Tracker::new(service.live.quiet_s),
     };
     let reason = {
@@ -168,6 +172,7 @@ struct Session<'a> {
     events: &'a Events,
     held: Arc<Held>,
     name: String,
+    glances: Glances,
     tracker: Tracker,
 }
 
@@ -195,15 +200,31 @@ impl Session<'_> {
     }
 
     async fn look_up(&mut self, look: Look) -> Result<(), Status> {
-        let Look { start, fingerprint } = look;
-        let end = start + fingerprint.duration;
-        let engine = &self.service.engine;
-        let report = engine.look_up(&self.held, self.name.clone(), fingerprint);
-        let matches = report.await?.matches;
+        let start = look.start;
+        let end = start + look.fingerprint.duration;
+        let (first, recent) = self.glances.divide(look);
+        let mut matches = self.matches(first).await?;
+        let seen = matches.iter().any(|found| found.media == Medium::Video);
+        if let Some(recent) = recent.filter(|_| !seen) {
+            matches.extend(self.matches(recent).await?);
+        }
         for event in self.tracker.update(start, end, &matches) {
             self.tell(end, event).await?;
         }
         Ok(())
+    }
+
+    /// What a look shows, in the stream's time.
+    async fn matches(&self, look: Look) -> Result<Vec<Match>, Status> {
+        let Look { start, fingerprint } = look;
+        let engine = &self.service.engine;
+        let report = engine.look_up(&self.held, self.name.clone(), fingerprint);
+        let mut matches = report.await?.matches;
+        for segment in matches.iter_mut().flat_map(|found| &mut found.segments) {
+            segment.query_start += start;
+            segment.query_end += start;
+        }
+        Ok(matches)
     }
 
     /// Ends what has not ended.

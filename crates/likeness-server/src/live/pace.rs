@@ -40,14 +40,14 @@ mod tests {
     fn whoever_is_slow_looks_less_often() {
         let check = |took: f64, ends: [f64; 3], want: [bool; 3]| {
             let mut pace = Pace::new(&Live::default());
-            assert!(pace.is_due(1.5));
-            pace.looked(1.5, took);
+            assert!(pace.is_due(1.0));
+            pace.looked(1.0, took);
             assert_eq!(ends.map(|end| pace.is_due(end)), want, "{took}");
         };
-        check(0.1, [3.0, 4.5, 6.0], [true, true, true]);
-        check(1.4, [3.0, 4.5, 6.0], [true, true, true]);
-        check(1.6, [2.9, 3.0, 4.5], [false, true, true]);
-        check(3.1, [3.0, 4.5, 6.0], [false, true, true]);
-        check(60.0, [6.0, 7.4, 7.5], [false, false, true]);
+        check(0.1, [2.0, 3.0, 4.0], [true, true, true]);
+        check(0.9, [2.0, 3.0, 4.0], [true, true, true]);
+        check(1.1, [1.9, 2.0, 3.0], [false, true, true]);
+        check(2.1, [2.0, 3.0, 4.0], [false, true, true]);
+        check(60.0, [5.0, 6.9, 7.0], [false, false, true]);
     }
 }

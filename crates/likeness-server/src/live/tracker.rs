@@ -8,6 +8,9 @@ use likeness::core::report::{Match, Segment};
 const TOLERANCE: f64 = 1.5;
 /// Growth that is worth an event, seconds.
 const GROWTH: f64 = 0.5;
+/// Seconds after a copy's end that must have been seen for the end to be believed where it is earlier
+/// than was thought: the last moments of a window look more alike than they are.
+const BEYOND: f64 = 1.5;
 
 /// The matches of one live stream.
 pub(super) struct Tracker {
@@ -22,6 +25,8 @@ struct Tracked {
     /// What is known of it; one segment, in the stream's time.
     known: Match,
     segment: Segment,
+    /// The latest ends, query and reference time, that the last window showed.
+    seen: Option<(f64, f64)>,
     /// Query time of the end that was last told.
     told: f64,
     ended: bool,
@@ -43,22 +48,31 @@ impl Tracker {
         self.position
     }
 
-    /// A window from `start` to `end` seconds of the stream shows `matches`.
+    /// A window from `start` to `end` seconds of the stream shows `matches`, whose query times are
+    /// the stream's.
     pub(super) fn update(&mut self, start: f64, end: f64, matches: &[Match]) -> Vec<Event> {
         self.position = self.position.max(end);
-        let mut events = Vec::new();
-        for found in matches {
-            for segment in &found.segments {
-                let segment = Segment {
-                    query_start: segment.query_start + start,
-                    query_end: segment.query_end + start,
-                    ..segment.clone()
-                };
-                events.extend(self.place(found, segment));
+        self.tracked
+            .iter_mut()
+            .for_each(|tracked| tracked.seen = None);
+        let parts = matches
+            .iter()
+            .flat_map(|found| found.segments.iter().map(move |segment| (found, segment)));
+        // What goes on as before comes first, so that the rest is compared with all that is known.
+        let (mut events, mut rest) = (Vec::new(), Vec::new());
+        for (found, segment) in parts {
+            match self.go_on(found, segment) {
+                Some(event) => events.extend(event),
+                None => rest.push((found, segment)),
             }
         }
-        for tracked in &mut self.tracked {
-            if !tracked.ended && end - tracked.segment.query_end > self.quiet {
+        for (found, segment) in rest {
+            events.extend(self.place(found, segment));
+        }
+        for tracked in self.tracked.iter_mut().filter(|tracked| !tracked.ended) {
+            // What ends earlier than was thought may be found again by the next window.
+            let moved = tracked.correct_end(end);
+            if !moved && end - tracked.segment.query_end > self.quiet {
                 events.push(tracked.end());
             }
         }
@@ -74,17 +88,26 @@ impl Tracker {
         open.map(Tracked::end).collect()
     }
 
-    /// Adds a segment to the match that it continues, or starts one.
-    fn place(&mut self, found: &Match, segment: Segment) -> Option<Event> {
-        let continued = |tracked: &&mut Tracked| tracked.continues(found, &segment, self.quiet);
-        if let Some(tracked) = self.tracked.iter_mut().find(continued) {
-            return tracked.extend(found, &segment);
+    /// Adds a segment to the match that it continues; `None` if it continues none.
+    fn go_on(&mut self, found: &Match, segment: &Segment) -> Option<Option<Event>> {
+        let continued = |tracked: &&mut Tracked| tracked.continues(found, segment, self.quiet);
+        let tracked = self.tracked.iter_mut().find(continued)?;
+        Some(tracked.extend(found, segment))
+    }
+
+    /// A segment that continues nothing is another view of a match that plays at the same time, as a
+    /// loop gives many, or it starts a match.
+    fn place(&mut self, found: &Match, segment: &Segment) -> Option<Event> {
+        let same_time = |tracked: &&mut Tracked| tracked.plays_while(found, segment);
+        if let Some(tracked) = self.tracked.iter_mut().find(same_time) {
+            return tracked.see_otherwise(found, segment);
         }
         let tracked = Tracked {
             id: self.next,
             known: found.clone(),
             told: segment.query_end,
-            segment,
+            segment: segment.clone(),
+            seen: None,
             ended: false,
         };
         self.next += 1;
@@ -111,9 +134,37 @@ impl Tracked {
             && off <= TOLERANCE
     }
 
+    /// Whether a segment shows this very reference for most of the time that is known of either.
+    fn plays_while(&self, found: &Match, new: &Segment) -> bool {
+        let old = &self.segment;
+        let common = old.query_end.min(new.query_end) - old.query_start.max(new.query_start);
+        let length = |segment: &Segment| segment.query_end - segment.query_start;
+        self.known.reference == found.reference
+            && self.known.media == found.media
+            && common > length(old).min(length(new)) / 2.0
+    }
+
+    /// Where another place of the reference explains more of the stream, it takes the known one's.
+    fn see_otherwise(&mut self, found: &Match, new: &Segment) -> Option<Event> {
+        if self.ended || new.query_end <= self.segment.query_end + TOLERANCE {
+            return None;
+        }
+        let query_start = self.segment.query_start.min(new.query_start);
+        let before = (new.query_start - query_start) * new.speed;
+        self.segment = Segment {
+            query_start,
+            reference_start: (new.reference_start - before).max(0.0),
+            ..new.clone()
+        };
+        self.extend(found, new)
+    }
+
     fn extend(&mut self, found: &Match, new: &Segment) -> Option<Event> {
         if self.ended {
             return None;
+        }
+        if self.seen.is_none_or(|(query, _)| query < new.query_end) {
+            self.seen = Some((new.query_end, new.reference_end));
         }
         let old = &mut self.segment;
         if new.query_start < old.query_start {
@@ -150,6 +201,19 @@ impl Tracked {
             match_id: self.id,
             r#match: Some(self.message()),
         }))
+    }
+
+    /// Moves the end to where a window up to `end` shows it, if that is earlier by what is worth an
+    /// event and the window shows enough of what comes after; tells whether it did.
+    fn correct_end(&mut self, end: f64) -> bool {
+        let earlier = self.segment.query_end - GROWTH;
+        let seen = self
+            .seen
+            .filter(|(query, _)| *query < earlier && query + BEYOND < end);
+        if let Some((query, reference)) = seen {
+            (self.segment.query_end, self.segment.reference_end) = (query, reference);
+        }
+        seen.is_some()
     }
 
     fn end(&mut self) -> Event {
@@ -203,6 +267,16 @@ mod tests {
         }
     }
 
+    /// Matches of a window that begins at `start`, in the stream's time.
+    fn later(matches: &[Match], start: f64) -> Vec<Match> {
+        let mut matches = matches.to_vec();
+        for segment in matches.iter_mut().flat_map(|found| &mut found.segments) {
+            segment.query_start += start;
+            segment.query_end += start;
+        }
+        matches
+    }
+
     /// Events as "started 1 5.0-8.0".
     fn text(events: &[Event]) -> Vec<String> {
         let line = |word: &str, id: u64, found: &Option<proto::Match>| {
@@ -225,7 +299,12 @@ mod tests {
     fn a_match_starts_grows_and_ends() {
         let mut tracker = Tracker::new(2.5);
         let mut check = |start: f64, end: f64, matches: &[Match], want: &[&str]| {
-            assert_eq!(text(&tracker.update(start, end, matches)), want, "at {end}");
+            let matches = later(matches, start);
+            assert_eq!(
+                text(&tracker.update(start, end, &matches)),
+                want,
+                "at {end}"
+            );
         };
         check(0.0, 6.0, &[], &[]);
         check(
@@ -272,5 +351,42 @@ mod tests {
         let events = tracker.close();
         assert_eq!(events.len(), 3);
         assert_eq!(tracker.close(), []);
+    }
+
+    #[test]
+    fn an_end_is_known_better_afterwards() {
+        let mut tracker = Tracker::new(2.5);
+        let mut check = |end: f64, shown_to: f64, want: &[&str]| {
+            let events = tracker.update(0.0, end, &[shows("a", 1.0, shown_to, 10.0)]);
+            assert_eq!(text(&events), want, "at {end}");
+        };
+        check(9.0, 9.0, &["started 1 1.0-9.0"]);
+        check(10.0, 10.0, &["extended 1 1.0-10.0"]);
+        // A moment that is hard to tell; then it shows again.
+        check(11.0, 8.0, &[]);
+        check(12.0, 11.0, &["extended 1 1.0-11.0"]);
+        // It ended at 9.5.
+        check(13.0, 9.5, &[]);
+        check(14.0, 9.5, &["ended 1 1.0-9.5"]);
+    }
+
+    #[test]
+    fn a_loop_is_one_match() {
+        let mut tracker = Tracker::new(2.5);
+        let mut check = |end: f64, matches: &[Match], want: &[&str]| {
+            let events = tracker.update(0.0, end, matches);
+            assert_eq!(text(&events), want, "at {end}");
+        };
+        // The same four seconds again and again, found at three places of the reference at once.
+        let found = |end: f64| [0.0, 4.0, 8.0].map(|offset| shows("a", 1.0, end, offset));
+        check(6.0, &found(6.0), &["started 1 1.0-6.0"]);
+        check(7.0, &found(7.0), &["extended 1 1.0-7.0"]);
+        // At the first place it can no longer be: the reference ends there.
+        check(9.0, &found(9.0)[1..], &["extended 1 1.0-9.0"]);
+        check(10.0, &found(10.0)[..2], &["extended 1 1.0-10.0"]);
+        // What is played later is another match, even of the same place.
+        check(13.0, &[], &["ended 1 1.0-10.0"]);
+        let again = shows("a", 14.0, 18.0, -13.0);
+        check(18.0, &[again], &["started 2 14.0-18.0"]);
     }
 }

@@ -1,6 +1,6 @@
 //! A worker's own life.
 
-use super::confine::confine;
+use super::confine::{close_other_files, confine};
 use super::forkserver::{Job, fork_workers};
 use super::{Answer, FORK_SERVER, LiveTask, Task};
 use likeness::{
@@ -51,8 +51,12 @@ fn leave(done: io::Result<()>) -> ! {
 
 fn work(job: Job) -> io::Result<()> {
     let task = job.take_files()?;
+    let closed = close_other_files();
     if let Some((program, arguments)) = task.command.split_first() {
         return Err(Command::new(program).args(arguments).exec());
+    }
+    if task.require_sandbox {
+        closed?;
     }
     confine(&task)?;
     // Sound and picture side by side.

@@ -1,7 +1,11 @@
 //! What callers may cost, and what hostile files do.
 
+use crate::manners::get;
 use crate::media;
+use crate::process::cpu;
 use crate::server::{Server, named, query, reason, refused, shared, until};
+use likeness::core::video::Keyframe;
+use likeness::core::{Density, Fingerprint, StreamState};
 use likeness_server::client::Client;
 use likeness_server::proto::match_request::Payload;
 use likeness_server::proto::match_service_client::MatchServiceClient;
@@ -10,7 +14,7 @@ use likeness_server::proto::{
 };
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
@@ -124,9 +128,9 @@ async fn sizes_are_bounded() {
     let mut client = server.client().await;
     let big = server.directory.path().join("big.wav");
     media::write_wav(&big, &vec![0.1; 1 << 20]);
-    let (status, reason) = refused(client.match_file(&big, query("")).await);
+    let (status, word) = refused(client.match_file(&big, query("")).await);
     assert_eq!(
-        (status.code(), reason.as_str()),
+        (status.code(), word.as_str()),
         (Code::InvalidArgument, "LIMIT")
     );
     let (status, _) = refused(client.add_file(&big, named("big")).await);
@@ -139,8 +143,116 @@ async fn sizes_are_bounded() {
         .match_fingerprint(request)
         .await
         .unwrap_err();
-    assert_eq!(status.code(), Code::OutOfRange);
+    let too_large = |status: &Status| {
+        assert_eq!(
+            (status.code(), reason(status).as_str()),
+            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            "{status:?}"
+        );
+        // Whoever tries again would fail again.
+        assert!(status.get_details_retry_info().is_none());
+    };
+    too_large(&status);
+    let (sender, call) = upload(&server).await;
+    let chunk = Payload::Chunk(vec![0; 2 << 20].into());
+    sender.send(chunk).await.unwrap();
+    too_large(&call.await.unwrap().unwrap_err());
     assert_eq!(server.spooled(), 0);
+}
+
+/// A film that is looked up for minutes: a short one again and again.
+fn endless_film() -> Vec<u8> {
+    let film = shared("film.mp4");
+    let options = likeness::ExtractOptions::default();
+    let made = likeness::fingerprint_file(&film, Density::Query, &options, &|_| {}).unwrap();
+    let StreamState::Analysed(once) = made.fingerprint.video else {
+        panic!("no picture");
+    };
+    let seconds = once.duration.ceil() as u32;
+    let slots = once.keyframes.last().unwrap().slot + 1;
+    let mut long = once.clone();
+    for round in 1..60 {
+        let moved = |frame: &Keyframe| Keyframe {
+            slot: frame.slot + round * slots,
+            time_ms: frame.time_ms + round * seconds * 1000,
+            ..frame.clone()
+        };
+        long.keyframes.extend(once.keyframes.iter().map(moved));
+        long.thumbnails.pixels.extend(&once.thumbnails.pixels);
+    }
+    long.duration = f64::from(60 * seconds);
+    Fingerprint {
+        duration: long.duration,
+        audio: StreamState::Skipped,
+        video: StreamState::Analysed(long),
+        ..made.fingerprint
+    }
+    .encode()
+}
+
+/// What the server's metrics say of `name`.
+fn metric(server: &Server, name: &str) -> Option<f64> {
+    let text = get(&server.admin(), "/metrics");
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_look_up_ends_when_nobody_waits_for_it() {
+    let settings = ["admin_listen=127.0.0.1:0", "limits.message_mib=256"];
+    let server = Server::start(&settings);
+    let fingerprint: bytes::Bytes = endless_film().into();
+    let ask = async |timeout: Option<Duration>| {
+        let mut request = tonic::Request::new(MatchFingerprintRequest {
+            options: Some(query("")),
+            fingerprint: fingerprint.clone(),
+        });
+        if let Some(timeout) = timeout {
+            request.set_timeout(timeout);
+        }
+        let mut client = MatchServiceClient::new(server.channel().await);
+        client.match_fingerprint(request).await.map(drop)
+    };
+    let going = || metric(&server, "likeness_look_ups_in_flight") == Some(1.0);
+    let stopped = || metric(&server, "likeness_look_ups_total{of=\"stopped\"}");
+    let calling_off = async {
+        until("a look-up", going).await;
+        // It would go on for long, if somebody waited.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(going());
+    };
+    tokio::select! {
+        answer = ask(None) => panic!("answered: {answer:?}"),
+        () = calling_off => {}
+    }
+    ends(&server).await;
+    assert_eq!(stopped(), Some(1.0));
+    let status = ask(Some(Duration::from_secs(3))).await.unwrap_err();
+    assert!(
+        matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled),
+        "{status:?}"
+    );
+    ends(&server).await;
+    assert_eq!(stopped(), Some(2.0));
+    assert_eq!(
+        metric(&server, "likeness_look_ups_total{of=\"done\"}"),
+        None
+    );
+}
+
+/// Waits until nothing is looked up, and sees that the processors have nothing to do.
+async fn ends(server: &Server) {
+    let began = Instant::now();
+    until("no look-up", || {
+        metric(server, "likeness_look_ups_in_flight") == Some(0.0)
+    })
+    .await;
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(seconds < 3.0, "it went on for {seconds} s");
+    let before = cpu(server.id());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let spent = cpu(server.id()) - before;
+    assert!(spent < 0.2, "{spent} s of processor time for nobody");
 }
 
 #[tokio::test]
@@ -269,9 +381,15 @@ async fn files_that_cost_too_much_fail_alone() {
     let long = files.path().join("long.wav");
     media::write_wav(&long, &vec![0.1; 22_050 * 50]);
     let film = shared("film.mp4");
+    let still = files.path().join("still.webp");
+    media::ffmpeg(&film, &["-frames:v", "1"], &still);
+    let other_still = still.with_extension("png");
+    media::ffmpeg(&film, &["-frames:v", "1"], &other_still);
     for (limit, path) in [
         ("worker.media_s=40", &long),
         ("worker.pixels=10000", &film),
+        ("worker.pixels=10000", &still),
+        ("worker.pixels=10000", &other_still),
         ("worker.frames=100", &film),
     ] {
         let server = Server::start(&["worker.memory_mib=300", limit]);

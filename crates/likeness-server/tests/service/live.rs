@@ -2,7 +2,7 @@
 
 use crate::limits::decoder;
 use crate::media;
-use crate::server::{Server, query, reason, shared, until};
+use crate::server::{Server, named, query, reason, shared, until};
 use bytes::Bytes;
 use likeness_server::proto::live_options::Format;
 use likeness_server::proto::match_live_response::Event;
@@ -235,6 +235,42 @@ async fn pictures_are_followed_too() {
     assert_eq!(started[0].1.reference, "film.mp4");
     assert!(started[0].0 <= COPY.0 + STARTED, "{started:?}");
     assert!(ended[0].0 <= COPY.1 + ENDED, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_loop_is_told_of_once_and_again_when_it_is_played_again() {
+    let server = Server::empty(&[]);
+    let once = media::music(51, 5.0);
+    let looped = |seconds: usize| {
+        let rate = once.len() / 5;
+        let samples = once.iter().copied().cycle();
+        samples.take(seconds * rate).collect::<Vec<f32>>()
+    };
+    let path = server.directory.path().join("loop.wav");
+    media::write_wav(&path, &looped(40));
+    let mut client = server.client().await;
+    client.add_file(&path, named("loop")).await.unwrap();
+    let mut stream = media::music(31, 10.0);
+    for stranger in [32, 33] {
+        stream.extend(looped(18));
+        stream.extend(media::music(stranger, 12.0));
+    }
+    media::write_wav(&path, &stream);
+    let bare = path.with_extension("raw");
+    let rate = RATE.to_string();
+    media::ffmpeg(&path, &["-ar", &rate, "-ac", "1", "-f", "s16le"], &bare);
+    let bytes = std::fs::read(&bare).unwrap();
+    let events = events(&server, pcm(SampleFormat::S16), &bytes);
+    let mut started = Vec::new();
+    for event in events.await.unwrap() {
+        if let Some(Event::Started(e)) = event.event {
+            started.push((event.position, e.r#match.unwrap().segments[0]));
+        }
+    }
+    assert_eq!(started.len(), 2, "{started:?}");
+    for ((position, _), begins) in started.iter().zip([10.0, 40.0]) {
+        assert!((begins..begins + STARTED).contains(position), "{started:?}");
+    }
 }
 
 #[tokio::test]

@@ -99,7 +99,8 @@ async fn requests_have_identifiers() {
     );
 }
 
-fn get(address: &str, path: &str) -> String {
+/// What the side port answers.
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -202,4 +203,32 @@ fn settings_are_checked() {
         Err("manifest"),
     );
     check("not toml", "", Err("likeness.toml"));
+    let missing = directory.path().join("to/be/made");
+    check(
+        &format!("[libraries]\nnew = {missing:?}"),
+        "",
+        Ok("to be created"),
+    );
+    assert!(!directory.path().join("to").exists());
+    // No directory can be made below a file, nor where nobody may write.
+    let below = damaged.join("manifest/library");
+    check(
+        &format!("[libraries]\nnew = {below:?}"),
+        "",
+        Err("manifest/library"),
+    );
+    check(
+        "[libraries]\nnew = '/proc/library'",
+        "",
+        Err("/proc/library"),
+    );
+    check("[limits]\ndecodes = 100000000", "", Err("limits.decodes"));
+    check("[worker]\nmemory_mib = 1", "", Err("worker.memory_mib"));
+    let token = |name: &str, role: &str| {
+        let hash = "0".repeat(64);
+        format!("[[tokens]]\nname = '{name}'\nrole = '{role}'\nhash = '{hash}'\n")
+    };
+    let twice = token("reader", "read") + &token("writer", "write");
+    check(&twice, "", Err("the same as of \"reader\""));
+    check(&token("reader", "read"), "", Ok("good"));
 }
