@@ -128,18 +128,14 @@ pub(crate) fn hours(stats: &Stats, kind: Kind) -> f64 {
 /// The matcher's own budget for one kind.
 pub(crate) fn own_budget(kind: Kind) -> u64 {
     match kind {
-        // Pictures have none.
-        Kind::Video => u64::MAX,
+        Kind::Video => MatchOptions::default().video.posting_budget,
         _ => MatchOptions::default().audio.posting_budget,
     }
 }
 
 fn set_budget(options: &mut MatchOptions, kind: Kind, budget: u64) {
     match kind {
-        // Pictures have none.
-        Kind::Video => {
-            let _ = budget;
-        }
+        Kind::Video => options.video.posting_budget = budget,
         _ => options.audio.posting_budget = budget,
     }
 }
