@@ -176,6 +176,7 @@ const LENGTH_ERROR: f32 = 0.1;
 pub struct Expectation {
     at: [f32; 4],
     error: [f32; 4],
+    reliability: f32,
 }
 
 impl Expectation {
@@ -187,15 +188,16 @@ impl Expectation {
         Expectation {
             at: triplet.coordinates(),
             error: [interval, interval, ratio, length],
+            reliability: triplet.reliability,
         }
     }
 
-    /// How likely it is under a term, relative to the term whose cells hold the triplet itself: each
-    /// coordinate by its distance from the term's cell.
+    /// How likely it is under a term, relative to a triplet of reliability 1 and the term whose cells
+    /// hold it: each coordinate by its distance from the term's cell.
     pub fn likelihood(&self, term: u64) -> f32 {
         let part = |shift: u32, bits: u32| (term >> shift & ((1 << bits) - 1)) as f32;
         let cells = [part(17, 7), part(10, 7), part(6, 4), part(1, 5)];
-        let mut likelihood = 1.0;
+        let mut likelihood = self.reliability;
         for ((cell, at), error) in cells.into_iter().zip(self.at).zip(self.error) {
             let outside = (cell - at).max(at - cell - 1.0).max(0.0) / error;
             likelihood /= 1.0 + outside * outside;

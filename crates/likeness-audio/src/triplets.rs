@@ -20,7 +20,7 @@ pub(crate) const INTERVAL_CELL: i32 = STEPS_PER_BIN as i32;
 const INTERVAL_BIAS: i32 = 64;
 
 /// A triplet of peaks of one surface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Triplet {
     /// The anchor's time, ticks.
     pub time: u32,
@@ -30,6 +30,8 @@ pub struct Triplet {
     pub intervals: [i16; 2],
     /// Ticks from the anchor to the first and the second target, ascending.
     pub gaps: [u16; 2],
+    /// How likely a reference that sounds like this has the triplet too, relative to the likeliest.
+    pub reliability: f32,
 }
 
 impl Triplet {
@@ -147,14 +149,14 @@ pub fn triplets(peaks: &[Peak], reach: &Reach, sink: &mut impl FnMut(Triplet)) {
                 && p.frequency.abs_diff(anchor.frequency) <= reach.max_interval
         }));
         if targets.len() > reach.targets {
-            // Strongest first; of equals the nearer, so that both sides choose alike.
-            targets.sort_unstable_by_key(|p| (u8::MAX - p.strength, p.time, p.frequency));
+            targets.sort_unstable_by_key(by_strength);
             targets.truncate(reach.targets);
         }
+        let kept = Kept::new(anchor, &targets);
         targets.sort_unstable();
         for (j, first) in targets.iter().enumerate() {
             for second in &targets[j + 1..] {
-                if let Some(triplet) = form(anchor, first, second) {
+                if let Some(triplet) = form(anchor, first, second, &kept) {
                     sink(triplet);
                 }
             }
@@ -162,7 +164,7 @@ pub fn triplets(peaks: &[Peak], reach: &Reach, sink: &mut impl FnMut(Triplet)) {
     }
 }
 
-fn form(anchor: &Peak, first: &Peak, second: &Peak) -> Option<Triplet> {
+fn form(anchor: &Peak, first: &Peak, second: &Peak, kept: &Kept) -> Option<Triplet> {
     let gap = |p: &Peak| u16::try_from(p.time - anchor.time).ok();
     let interval = |p: &Peak| p.frequency as i16 - anchor.frequency as i16;
     let gaps = [gap(first)?, gap(second)?];
@@ -172,7 +174,46 @@ fn form(anchor: &Peak, first: &Peak, second: &Peak) -> Option<Triplet> {
         frequency: anchor.frequency,
         intervals: [interval(first), interval(second)],
         gaps,
+        reliability: kept.reliability(first, second),
     })
+}
+
+/// What of an anchor and its targets a reference would keep: the sparse peaks, and of these targets
+/// the strongest.
+struct Kept {
+    anchor: bool,
+    /// The sparse targets, strongest first.
+    targets: Vec<Peak>,
+}
+
+impl Kept {
+    fn new(anchor: &Peak, targets: &[Peak]) -> Kept {
+        let mut targets: Vec<Peak> = targets.iter().copied().filter(|p| p.sparse).collect();
+        targets.sort_unstable_by_key(by_strength);
+        Kept {
+            anchor: anchor.sparse,
+            targets,
+        }
+    }
+
+    /// See [`Triplet::reliability`]. Counted on 108 disguised copies of 12 works of the benchmark's
+    /// `dev`: of a query's triplets of sparse peaks 16 % are the reference's where the targets are the
+    /// two strongest, 4.5 % where the weaker is the third, 2.0 and 0.9 % beyond; a tenth where the
+    /// anchor is not sparse, a twentieth where one target is not.
+    fn reliability(&self, first: &Peak, second: &Peak) -> f32 {
+        let rank = |p: &Peak| self.targets.iter().position(|target| target == p);
+        let targets = match (rank(first), rank(second)) {
+            (Some(a), Some(b)) => (a.max(b) as f32).powi(-2),
+            (None, None) => 0.01,
+            _ => 0.05,
+        };
+        targets * if self.anchor { 1.0 } else { 0.1 }
+    }
+}
+
+/// Strongest first; of equals the nearer, so that both sides choose alike.
+fn by_strength(peak: &Peak) -> (u8, u32, u16) {
+    (u8::MAX - peak.strength, peak.time, peak.frequency)
 }
 
 /// What a library stores for a reference, in the [`likeness_core::PostingSpace::AudioLandmark`]
@@ -210,6 +251,7 @@ pub(crate) mod tests {
                 frequency,
                 intervals: [intervals.0, intervals.1],
                 gaps: [first, first + more],
+                reliability: 1.0,
             },
         )
     }

@@ -160,6 +160,7 @@ mod tests {
                 frequency,
                 intervals: [intervals.0, intervals.1],
                 gaps: [first, first + more],
+                reliability: 1.0,
             },
         )
     }
@@ -204,6 +205,7 @@ mod tests {
             // In the middle of their cells.
             intervals: [100, -100],
             gaps: [105, 200],
+            reliability: 1.0,
         };
         let wanted = wanted(vec![triplet]);
         let terms = wanted.terms();
