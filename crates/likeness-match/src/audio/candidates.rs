@@ -64,17 +64,24 @@ impl Hit {
     }
 }
 
+/// What a window's triplets met.
+pub(super) struct Met {
+    pub(super) hits: Vec<Hit>,
+    /// Whether all was looked up that was asked for.
+    pub(super) all: bool,
+}
+
 /// Looks the window's triplets up.
 pub(super) fn look_up(
     query: &AudioFingerprint,
     window: Window,
     store: &dyn Store,
     config: &AudioMatchConfig,
-) -> Result<Vec<Hit>, StoreError> {
+) -> Result<Met, StoreError> {
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
     let estimates = store.estimates(PostingSpace::AudioLandmark, &terms)?;
-    wanted.afford(&mut terms, &estimates, config.posting_budget);
+    let all = wanted.afford(&mut terms, &estimates, config.posting_budget);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(PostingSpace::AudioLandmark, &terms, &mut |term, posting| {
@@ -85,7 +92,7 @@ pub(super) fn look_up(
         }
     })?;
     weigh(&mut hits, &counts, config);
-    Ok(hits)
+    Ok(Met { hits, all })
 }
 
 /// The peaks inside a window.
@@ -123,13 +130,15 @@ fn meet(
         log_speed: speed.ln(),
         pitch: (f32::from(triplet.frequency) - stored.frequency) / STEPS_PER_SEMITONE as f32,
         offset: (there + (window.centre() - time) * f64::from(speed)) as f32,
-        weight: FIT * (1.0 - misfit / 2.0),
+        weight: FIT * (1.0 - misfit / 2.0) + RELIABILITY * triplet.reliability.ln(),
         term: term as u32,
     }
 }
 
 /// What an exact fit adds to a hit's weight; a poor one takes away.
 const FIT: f32 = 1.5;
+/// What each factor e of a triplet's reliability adds.
+const RELIABILITY: f32 = 0.5;
 /// The least weight.
 const LEAST: f32 = 0.3;
 

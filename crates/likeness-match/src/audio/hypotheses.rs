@@ -35,8 +35,15 @@ struct Cell {
 
 /// The transforms with the most independent votes, best first: hits gather in cells, and those of
 /// the fullest cells are brought into line.
-pub(super) fn vote(hits: &[Hit], window: Window, config: &AudioMatchConfig) -> Vec<Hypothesis> {
-    let hits = crowded(hits, config);
+///
+/// `company` hits make a cell: [`COMPANY`], or [`PAIR`].
+pub(super) fn vote(
+    hits: &[Hit],
+    company: u8,
+    window: Window,
+    config: &AudioMatchConfig,
+) -> Vec<Hypothesis> {
+    let hits = crowded(hits, company, config);
     let mut keyed: Vec<(u64, u32)> = hits
         .iter()
         .enumerate()
@@ -44,7 +51,7 @@ pub(super) fn vote(hits: &[Hit], window: Window, config: &AudioMatchConfig) -> V
         .collect();
     keyed.sort_unstable();
     let cells = cells(&keyed);
-    let mut scored = score(&cells, &keyed, &hits, window, config);
+    let mut scored = score(&cells, &keyed, &hits, company, window, config);
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut chosen: Vec<u64> = Vec::new();
     for (_, key) in scored {
@@ -76,6 +83,7 @@ fn score(
     cells: &[Cell],
     keyed: &[(u64, u32)],
     hits: &[&Hit],
+    company: u8,
     window: Window,
     config: &AudioMatchConfig,
 ) -> Vec<(f32, u64)> {
@@ -94,7 +102,7 @@ fn score(
                 *near = &keyed[first.start..last.end];
             }
         }
-        if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(COMPANY) {
+        if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(company) {
             let near = near.into_iter().flatten().map(|&(_, i)| hits[i as usize]);
             scored.push((votes(near, window, config), cell.key));
         }
@@ -105,11 +113,14 @@ fn score(
 /// Sizes of the coarse cells that tell crowds from strays, in voting cells: pitch, speed, offset.
 const CROWD: [f64; 3] = [2.0, 5.0, 4.0];
 /// Hits that make a crowd.
-const COMPANY: u8 = 3;
+pub(super) const COMPANY: u8 = 3;
+/// Hits that do in a large library, where a copy may have no more, as few terms are looked up; but
+/// so many places there are that strays hardly meet.
+pub(super) const PAIR: u8 = 2;
 
 /// The hits that have company nearby, by a rough count in two grids, one shifted against the other
 /// by half a cell: most hits are strays, and sorting them costs more than all that follows.
-fn crowded<'a>(hits: &'a [Hit], config: &AudioMatchConfig) -> Vec<&'a Hit> {
+fn crowded<'a>(hits: &'a [Hit], company: u8, config: &AudioMatchConfig) -> Vec<&'a Hit> {
     let bits = (hits.len() * 8).max(256).next_power_of_two().ilog2();
     let sizes = [config.pitch_cell, config.speed_cell, config.offset_cell];
     let [pitch, speed, offset] = [0, 1, 2].map(|i| (1.0 / (sizes[i] * CROWD[i])) as f32);
@@ -132,14 +143,14 @@ fn crowded<'a>(hits: &'a [Hit], config: &AudioMatchConfig) -> Vec<&'a Hit> {
             *count = count.saturating_add(1);
         }
     }
-    let company = |places: &[u32; 2]| {
+    let together = |places: &[u32; 2]| {
         let mut counts = counts.iter().zip(places);
-        counts.any(|(counts, &place)| counts[place as usize] >= COMPANY)
+        counts.any(|(counts, &place)| counts[place as usize] >= company)
     };
     let kept = hits
         .iter()
         .zip(&places)
-        .filter(|(_, places)| company(places));
+        .filter(|(_, places)| together(places));
     kept.map(|(hit, _)| hit).collect()
 }
 
@@ -298,7 +309,7 @@ mod tests {
                 start: 0.0,
                 end: 16.0,
             };
-            let found = vote(&all, window, &AudioMatchConfig::default())[0];
+            let found = vote(&all, COMPANY, window, &AudioMatchConfig::default())[0];
             let context = format!("{transform:?}: {found:?}");
             assert_eq!(found.reference, ReferenceId(3), "{context}");
             assert!((found.log_speed - speed.ln()).abs() < 0.03, "{context}");
@@ -317,6 +328,6 @@ mod tests {
             start: 0.0,
             end: 16.0,
         };
-        assert_eq!(vote(&[], window, &AudioMatchConfig::default()), []);
+        assert_eq!(vote(&[], PAIR, window, &AudioMatchConfig::default()), []);
     }
 }

@@ -26,6 +26,7 @@ pub use verify::{Agreement, Evidence, Recovery};
 
 use crate::chance::{Exposure, Verdict};
 use crate::found::Found;
+use hypotheses::{COMPANY, PAIR};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
@@ -122,12 +123,13 @@ fn examine_window(
 ) -> Result<Vec<Verified>, StoreError> {
     let mut hypotheses = Vec::new();
     if config.channels.landmarks {
-        let hits = candidates::look_up(query.fingerprint(), window, store, config)?;
-        hypotheses = hypotheses::vote(&hits, window, config);
+        let met = candidates::look_up(query.fingerprint(), window, store, config)?;
+        let company = if met.all { COMPANY } else { PAIR };
+        hypotheses = hypotheses::vote(&met.hits, company, window, config);
     }
     if let Some(index) = chroma {
         let hits = index.look_up(query.fingerprint(), window, config);
-        let found = hypotheses::vote(&hits, window, config);
+        let found = hypotheses::vote(&hits, COMPANY, window, config);
         hypotheses.extend(found.into_iter().take(config.max_chroma_hypotheses));
     }
     let mut all = Vec::new();

@@ -117,8 +117,8 @@ impl Wanted {
     }
 
     /// Keeps of `terms`, which cost about so much each, those that the budget affords; see
-    /// [`affordable`]. All where the library is small.
-    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) {
+    /// [`affordable`]. Whether these are all, as they are where the library is small.
+    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) -> bool {
         let cost =
             |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
@@ -127,10 +127,12 @@ impl Wanted {
             let all = || self.triplets.iter().map(Expectation::new).collect();
             self.promise(terms[i], expected.get_or_init(all))
         };
-        if let Some(kept) = affordable(&costs, promise, budget) {
-            let mut kept = kept.into_iter();
-            terms.retain(|_| kept.next() == Some(true));
-        }
+        let Some(kept) = affordable(&costs, promise, budget) else {
+            return true;
+        };
+        let mut kept = kept.into_iter();
+        terms.retain(|_| kept.next() == Some(true));
+        false
     }
 
     /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
