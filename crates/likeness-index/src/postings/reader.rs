@@ -67,12 +67,14 @@ impl<'a> PostingSection<'a> {
                 true => sharing.count().max(1),
                 false => terms.len() - start,
             };
-            let held = span.share as usize * sharing;
-            let passed = (BLOCK.saturating_sub(held) / sharing) as u32;
+            // Not all numbers between the block's ends need be terms: where few are asked for, half of
+            // its postings are taken for theirs.
+            let share = span.share.max((BLOCK / (2 * sharing)) as u32);
+            let passed = (BLOCK.saturating_sub(share as usize * sharing) / sharing) as u32;
             let those = start..start + sharing;
             for (&term, estimate) in terms[those.clone()].iter().zip(&mut estimates[those]) {
                 let postings = match span.first <= term {
-                    true => span.share + directory.whole_blocks(&span, term),
+                    true => share + directory.whole_blocks(&span, term),
                     false => 0,
                 };
                 estimate.postings = estimate.postings.saturating_add(postings);
