@@ -52,6 +52,9 @@ pub(crate) struct Options {
     /// Keep a library of an earlier run that is as large as the last size, and only look things up.
     #[arg(long)]
     reuse: bool,
+    /// Merge the library's files into one before each size is measured, as `likeness compact` does.
+    #[arg(long)]
+    compact: bool,
 }
 
 /// Everything that a run needs.
@@ -104,7 +107,7 @@ fn scale_of<S: Stream>(scene: &Scene<'_>, options: &Options) -> Result<String> {
     plant::<S>(scene, &library)?;
     let mut next = 0;
     for &hours in &options.hours {
-        let ingest = grow(&library, hours, &simulator, &mut next)?;
+        let ingest = grow(&library, hours, &simulator, &mut next, options.compact)?;
         points.extend(measure_all(&library, &probes, options, Some(ingest))?);
         // After each size: the larger ones take their time.
         report::write(&points, scene.folder)?;
@@ -158,6 +161,7 @@ fn grow<S: Stream>(
     hours: f64,
     simulator: &Simulator<S>,
     next: &mut u64,
+    compact: bool,
 ) -> Result<Ingest> {
     let mut writer = LibraryWriter::open(library)?;
     let mut held = measure::hours(&likeness::Library::browse(library)?.stats(), S::KIND);
@@ -183,6 +187,9 @@ fn grow<S: Stream>(
         ingest.cpu += cpu_seconds() - before;
         let simulating = (cpu_seconds() - first - ingest.cpu) / (held - start);
         eprintln!("{held:.0} hours; {simulating:.2} CPU s to simulate one");
+    }
+    if compact {
+        writer.compact()?;
     }
     Ok(ingest)
 }

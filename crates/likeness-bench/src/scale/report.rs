@@ -38,11 +38,16 @@ fn markdown(points: &[Point]) -> String {
     line("of them fingerprints", &|p| {
         format!("{:.2}", p.fingerprint_bytes as f64 / 1e6 / p.hours)
     });
+    let adding = |p: &Point| {
+        let each = |i: &super::Ingest| i.cpu / i.works.max(1) as f64;
+        p.ingest.as_ref().map(|i| each(i) * p.references as f64)
+    };
     line("adding, CPU s per hour", &|p| {
-        let per_work = |i: &super::Ingest| i.cpu / i.works.max(1) as f64;
-        let works_per_hour = p.references as f64 / p.hours;
-        let cost = |i| format!("{:.2}", per_work(i) * works_per_hour);
-        p.ingest.as_ref().map_or(String::new(), cost)
+        adding(p).map_or(String::new(), |cpu| format!("{:.3}", cpu / p.hours))
+    });
+    line("adding, million postings a CPU s", &|p| {
+        let rate = |cpu| format!("{:.1}", p.postings as f64 / 1e6 / cpu);
+        adding(p).map_or(String::new(), rate)
     });
     line("posting budget, millions", &|p| match p.budget {
         u64::MAX => "none".to_owned(),

@@ -33,9 +33,9 @@ pub struct AudioMatchConfig {
     pub stop_postings: usize,
     /// ...as a multiple of the mean number of postings of the query's terms that occur at all.
     pub stop_ratio: f64,
-    /// Meetings of a triplet of the query with a posting that one window may cost, about: with more,
-    /// only the terms with the fewest postings are looked up. A library that is small enough for
-    /// all of them is searched exhaustively.
+    /// What looking one window up may cost, in meetings of a triplet with a posting, about a
+    /// nanosecond each: with more, only the terms are looked up that promise the most for what they
+    /// cost. A library that is small enough for all of them is searched exhaustively.
     pub posting_budget: u64,
     /// Independent votes are counted once in this many seconds of the query.
     pub slot: f64,
@@ -67,6 +67,9 @@ pub struct AudioMatchConfig {
     pub gap_evidence: f64,
     /// Shortest segment.
     pub min_segment: f64,
+    /// By how much smaller the probability of chance must be where another reference explains the
+    /// stretch better, at another speed or pitch.
+    pub explained_limit: f64,
     /// The evidence, natural log of a likelihood ratio, that chance gives.
     pub chance: Chance,
 }
@@ -102,6 +105,7 @@ impl Default for AudioMatchConfig {
             end_resolution: 0.25,
             gap_evidence: 30.0,
             min_segment: 2.0,
+            explained_limit: 1e-3,
             // `likeness-bench calibrate --split dev`: works of different packages, 184 square
             // hours, 80 pairs above the level; shape 0.10.
             chance: Chance {

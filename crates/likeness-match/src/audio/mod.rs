@@ -6,6 +6,7 @@ pub mod alike;
 mod candidates;
 mod chroma;
 mod config;
+mod explained;
 mod fit;
 mod hypotheses;
 #[doc(hidden)]
@@ -69,7 +70,10 @@ pub fn match_audio(
 ) -> Result<Vec<Found>, StoreError> {
     let exposure = Exposure::new(query.duration, store.hours(Media::Audio));
     let verdict = Verdict::new(config.chance, exposure, limit);
-    let mut found: Vec<Found> = examine(query, store, chroma, config)?
+    let mut examined = examine(query, store, chroma, config)?;
+    let surer = Verdict::new(config.chance, exposure, limit * config.explained_limit);
+    explained::drop_explained(&mut examined, surer.threshold(), config);
+    let mut found: Vec<Found> = examined
         .into_iter()
         .filter_map(|(reference, segments)| found(reference, &segments, &verdict))
         .collect();

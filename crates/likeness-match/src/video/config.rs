@@ -9,9 +9,9 @@ pub struct VideoMatchConfig {
     pub residual_distance: u32,
     /// Probes of one term that are tried.
     pub probes_per_term: usize,
-    /// Meetings of a probe with a posting that one window may cost, about: with more, only the terms
-    /// are looked up that promise the most for what they cost. A library that is small enough for
-    /// all of them is searched exhaustively.
+    /// What looking one window up may cost, in meetings of a probe with a posting, about a nanosecond
+    /// each: with more, only the terms are looked up that promise the most for what they cost. A
+    /// library that is small enough for all of them is searched exhaustively.
     pub posting_budget: u64,
     /// Hits of a keypoint that vote: the nearest ones.
     pub hits_per_keypoint: u16,
