@@ -98,13 +98,22 @@ impl<'a> Cast<'a> {
 
     /// The references that may rightly be found in a query that shows `source`.
     pub(crate) fn same_work(&self, source: &Work) -> Vec<String> {
-        let ties = |work: &Work| self.shared.iter().any(|pair| pair.ties(work, source));
-        let same = |work: &&&Work| work.same_work(source) || ties(work);
         self.references
             .iter()
-            .filter(same)
+            .filter(|work| self.same(work, source))
             .map(|work| work.identifier())
             .collect()
+    }
+
+    /// Whether the cast has the work, or one that shares material with it, as a reference or as
+    /// something unrelated.
+    pub(crate) fn has(&self, work: &Work) -> bool {
+        let mut all = self.references.iter().chain(&self.negatives);
+        all.any(|known| self.same(known, work))
+    }
+
+    fn same(&self, one: &Work, other: &Work) -> bool {
+        one.same_work(other) || self.shared.iter().any(|pair| pair.ties(one, other))
     }
 
     pub(crate) fn materials(&self, media: &Path, random: &mut Random) -> OwnedMaterials {

@@ -89,8 +89,10 @@ pub(crate) fn scale(scene: &Scene<'_>, options: &Options) -> Result<String> {
 fn scale_of<S: Stream>(scene: &Scene<'_>, options: &Options) -> Result<String> {
     ensure!(!options.hours.is_empty(), "no size is asked for");
     let probes = probes::<S>(scene, options.unrelated)?;
-    let donors = &scene.donors[..scene.donors.len().min(options.donors)];
-    let donors = scene.fingerprints::<S>(donors, Density::Reference)?;
+    // What is looked up must not be in a simulated work: the other split may hold it under another name.
+    let strange = scene.donors.iter().filter(|work| !scene.cast.has(work));
+    let donors: Vec<&Work> = strange.copied().take(options.donors).collect();
+    let donors = scene.fingerprints::<S>(&donors, Density::Reference)?;
     let streams = donors.into_iter().filter_map(|(_, donor)| S::of(donor));
     let simulator = Simulator::new(streams.collect());
     ensure!(simulator.donors() > 0, "no donor is long enough");

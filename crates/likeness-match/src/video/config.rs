@@ -68,7 +68,7 @@ impl Default for VideoMatchConfig {
             window: 30,
             residual_distance: 8,
             probes_per_term: 96,
-            posting_budget: 300_000_000,
+            posting_budget: 100_000_000,
             hits_per_keypoint: 12,
             hypotheses: 24,
             hypotheses_per_reference: 4,
