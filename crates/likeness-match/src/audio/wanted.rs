@@ -122,7 +122,7 @@ impl Wanted {
         let cost =
             |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
-        let expected = OnceCell::new();
+        let expected: OnceCell<Vec<Expectation>> = OnceCell::new();
         let promise = |i: usize| {
             let all = || self.triplets.iter().map(Expectation::new).collect();
             self.promise(terms[i], expected.get_or_init(all))
@@ -136,7 +136,7 @@ impl Wanted {
     }
 
     /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
-    fn promise(&self, term: u64, expected: &Vec<Expectation>) -> f32 {
+    fn promise(&self, term: u64, expected: &[Expectation]) -> f32 {
         let shelf = shelf(term);
         let asking = self.on_shelf(shelf).iter();
         let asking = asking.filter(|asked| asked.probe.terms(shelf).contains(&term));
