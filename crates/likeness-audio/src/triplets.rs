@@ -140,6 +140,7 @@ impl Stored {
 /// Calls `sink` with every triplet of `peaks` (ordered by time) within `reach`.
 pub fn triplets(peaks: &[Peak], reach: &Reach, sink: &mut impl FnMut(Triplet)) {
     let mut targets: Vec<Peak> = Vec::new();
+    let mut kept = Kept::default();
     for (i, anchor) in peaks.iter().enumerate() {
         targets.clear();
         let later = peaks[i + 1..].iter();
@@ -152,7 +153,7 @@ pub fn triplets(peaks: &[Peak], reach: &Reach, sink: &mut impl FnMut(Triplet)) {
             targets.sort_unstable_by_key(by_strength);
             targets.truncate(reach.targets);
         }
-        let kept = Kept::new(anchor, &targets);
+        kept.hold(anchor, &targets);
         targets.sort_unstable();
         for (j, first) in targets.iter().enumerate() {
             for second in &targets[j + 1..] {
@@ -180,6 +181,7 @@ fn form(anchor: &Peak, first: &Peak, second: &Peak, kept: &Kept) -> Option<Tripl
 
 /// What of an anchor and its targets a reference would keep: the sparse peaks, and of these targets
 /// the strongest.
+#[derive(Default)]
 struct Kept {
     anchor: bool,
     /// The sparse targets, strongest first.
@@ -187,13 +189,11 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(anchor: &Peak, targets: &[Peak]) -> Kept {
-        let mut targets: Vec<Peak> = targets.iter().copied().filter(|p| p.sparse).collect();
-        targets.sort_unstable_by_key(by_strength);
-        Kept {
-            anchor: anchor.sparse,
-            targets,
-        }
+    fn hold(&mut self, anchor: &Peak, targets: &[Peak]) {
+        self.anchor = anchor.sparse;
+        self.targets.clear();
+        self.targets.extend(targets.iter().filter(|p| p.sparse));
+        self.targets.sort_unstable_by_key(by_strength);
     }
 
     /// See [`Triplet::reliability`]. Counted on 108 disguised copies of 12 works of the benchmark's
