@@ -1,5 +1,6 @@
 //! The benchmark harness: corpus, distortions, matching, metrics, report.
 
+mod ablate;
 mod calibrate;
 mod cast;
 mod compare;
@@ -81,6 +82,9 @@ enum Command {
         /// Only rows whose name contains this; may be repeated.
         #[arg(long)]
         only: Vec<String>,
+        /// Match sound also by each channel alone and by both, and tell them apart.
+        #[arg(long)]
+        ablate: bool,
     },
     /// Fetches, makes and runs the small suite `gate`; fails when recall falls below a row's bar or
     /// anything is claimed falsely.
@@ -250,7 +254,7 @@ impl Setting {
             .collect();
         fetch_all(&wanted, &self.corpus, usize::MAX)?;
         self.make()?;
-        let results = self.run(false, &[])?;
+        let results = self.run(false, &[], false)?;
         print!("{}", report::markdown(&results));
         let faults = gate::faults(&results.scores);
         ensure!(
@@ -299,7 +303,7 @@ impl Setting {
         make::make(suite, cast, &self.corpus, folder)
     }
 
-    fn run(&self, reuse: bool, only: &[String]) -> Result<Results> {
+    fn run(&self, reuse: bool, only: &[String], ablate: bool) -> Result<Results> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
         let mut queries = self.queries(&suite, &cast, &folder)?;
@@ -326,6 +330,9 @@ impl Setting {
             settings: format!("{:?}", run::matching()),
             costs: Some(costs),
             scores: score::score(&queries, &reports, Some(searched)),
+            ablation: ablate
+                .then(|| ablate::ablate(&queries, &folder))
+                .transpose()?,
         };
         report::write(&results, &folder)?;
         Ok(results)
@@ -369,8 +376,9 @@ fn main() -> Result<()> {
             setting,
             reuse,
             only,
+            ablate,
         } => {
-            print!("{}", report::markdown(&setting.run(reuse, &only)?));
+            print!("{}", report::markdown(&setting.run(reuse, &only, ablate)?));
         }
         Command::Gate { mut setting } => {
             // Named here and not by the flag's default, which is another suite.

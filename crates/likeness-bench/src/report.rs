@@ -6,6 +6,7 @@ mod html;
 use bars::bars;
 use html::page;
 
+use crate::ablate::{self, Ablation};
 use crate::costs::{AddCost, Costs, MatchCost};
 use crate::score::ndcr::RowCost;
 use crate::score::{ClassScore, Finding, RowScore, Scores, VariantScore};
@@ -35,6 +36,9 @@ pub(crate) struct Results {
     /// `None` when only a report was scored.
     pub(crate) costs: Option<Costs>,
     pub(crate) scores: Scores,
+    /// What each channel of sound finds by itself, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ablation: Option<Ablation>,
 }
 
 /// Writes results.json, report.md, report.csv and report.html.
@@ -152,6 +156,10 @@ pub(crate) fn markdown(results: &Results) -> String {
     let _ = writeln!(text, "\n{}", classes_line(scores));
     if let Some(variants) = &scores.variants {
         let _ = writeln!(text, "\n{}", variants_line(variants));
+    }
+    if let Some(ablation) = &results.ablation {
+        markdown_table(&mut text, &ablate::COLUMNS, &ablation.rows);
+        let _ = writeln!(text, "\n{}", ablation.told());
     }
     markdown_table(&mut text, &DETECTION_COLUMNS, &scores.detection_costs);
     if let Some(costs) = &results.costs {

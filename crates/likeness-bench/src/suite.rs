@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Suites that come with the harness.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("main", include_str!("../../../datasets/suites/main.toml")),
     ("gate", include_str!("../../../datasets/suites/gate.toml")),
     ("audio", include_str!("../../../datasets/suites/audio.toml")),
+    ("short", include_str!("../../../datasets/suites/short.toml")),
     ("video", include_str!("../../../datasets/suites/video.toml")),
     ("both", include_str!("../../../datasets/suites/both.toml")),
     ("full", include_str!("../../../datasets/suites/full.toml")),

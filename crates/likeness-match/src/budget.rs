@@ -8,11 +8,17 @@ const PRICES: usize = 256;
 /// What it costs to look a term up for which `asking` features ask, in meetings of a feature with a
 /// posting, about a nanosecond each.
 pub(crate) fn cost(estimate: &Estimate, asking: usize) -> u64 {
+    /// To find a term: most of the cost where lists are short.
+    const FIND: u64 = 64;
     /// To read a posting.
     const READ: u64 = 5;
     /// To pass one by.
     const PASS: u64 = 2;
-    u64::from(estimate.postings) * (READ + asking as u64) + u64::from(estimate.passed) * PASS
+    let (postings, passed) = (u64::from(estimate.postings), u64::from(estimate.passed));
+    match postings + passed {
+        0 => 0,
+        _ => FIND + postings * (READ + asking as u64) + passed * PASS,
+    }
 }
 
 /// For each term whether it is looked up, `None` if all are: those that promise the most for what

@@ -10,12 +10,10 @@ pub struct Found {
     pub reference: ReferenceId,
     /// Through which medium.
     pub media: Media,
-    /// Evidence against chance, 0..=1, accepted from about 0.5: for sound see
-    /// [`Chance::score`](crate::Chance::score), for pictures the logistic function of log-odds.
+    /// Evidence against chance, 0..=1, see [`Chance::score`](crate::Chance::score).
     pub score: f64,
-    /// The probability that a query without a copy gives a score this high or higher; `None` for
-    /// pictures, which are not calibrated yet.
-    pub false_positive_probability: Option<f64>,
+    /// The probability that a query without a copy gives a score this high or higher.
+    pub false_positive_probability: f64,
     /// The stretches, in order of query time; at least one.
     pub segments: Vec<Segment>,
     /// What the query's picture shows besides the reference; `None` for sound.

@@ -225,7 +225,7 @@ mod tests {
             reference: ReferenceId(0),
             media,
             score: 0.9,
-            false_positive_probability: None,
+            false_positive_probability: 1e-9,
             segments: vec![segment],
             picture,
         }

@@ -145,7 +145,7 @@ fn library_of(make: impl Fn(u64, f64) -> Vec<Picture>) -> MemoryStore {
 fn find(frames: &[Picture], rate: f64, store: &MemoryStore) -> Vec<Found> {
     match extract(frames, rate, Density::Query) {
         StreamState::Analysed(query) => {
-            match_video(&query, store, &VideoMatchConfig::default()).unwrap_or_default()
+            match_video(&query, store, 1e-6, &VideoMatchConfig::default()).unwrap_or_default()
         }
         _ => Vec::new(),
     }

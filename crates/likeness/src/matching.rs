@@ -101,7 +101,7 @@ pub(crate) fn find(
             None => Ok(Vec::new()),
         },
         || match fingerprint.video.analysed() {
-            Some(video) => match_video(video, store, &options.video),
+            Some(video) => match_video(video, store, limit, &options.video),
             None => Ok(Vec::new()),
         },
     );
@@ -122,7 +122,7 @@ fn named(found: &Found, query_duration: f64, (identifier, duration): Name<'_>) -
         reference: identifier.to_owned(),
         media: found.media,
         score: found.score,
-        false_positive_probability: found.false_positive_probability,
+        false_positive_probability: Some(found.false_positive_probability),
         query_coverage: share(naming::coverage(in_query), query_duration),
         reference_coverage: share(naming::coverage(in_reference), duration),
         segments: found.segments.clone(),

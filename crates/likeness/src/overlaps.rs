@@ -26,7 +26,7 @@ pub struct Overlap {
     /// As of a match.
     pub score: f64,
     /// As of a match.
-    pub false_positive_probability: Option<f64>,
+    pub false_positive_probability: f64,
     /// The shared stretches, as if `one` were a query.
     pub segments: Vec<Segment>,
 }

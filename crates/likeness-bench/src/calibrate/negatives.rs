@@ -23,7 +23,7 @@ use std::sync::Mutex;
 /// Evidence below which chance is not looked at, natural logs of likelihood ratios: far below what
 /// matching asks for, so that the tail has something to be fitted to.
 const AUDIO_FLOOR: f64 = 4.0;
-const VIDEO_FLOOR: f64 = -8.0;
+const VIDEO_FLOOR: f64 = -16.0;
 
 /// What one query gave against all others, through one medium.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -345,24 +345,33 @@ fn told(evidence: &Evidence) -> String {
 
 fn seen(picture: &VideoFingerprint, library: &Library) -> Result<Found> {
     let config = video::VideoMatchConfig {
-        threshold: VIDEO_FLOOR,
+        min_votes: 2,
+        min_inliers: 3,
+        motion_sureness: 2.0,
         ..MatchOptions::default().video
     };
-    let found = video::examine(picture, library.store(), &config)?;
-    let events = found.into_iter().map(|(id, evidence, s)| {
+    let found = video::examine(picture, library.store(), VIDEO_FLOOR, &config)?;
+    let events = found.into_iter().map(|seen| {
+        let s = &seen.segment;
         let area = s.query_rect.map_or(0.0, |rect| rect.area());
         let event = Event {
             reference: String::new(),
-            evidence,
+            evidence: seen.evidence,
             stretch: (s.query_start, s.query_end),
             cause: format!(
-                "speed {:.2}, turned by {:.0} degrees, on {:.0} % of the picture",
+                "changes agree {:.2} ({:.1} times chance, {:.0} moments), {} keypoints again ({:.0} by \
+                 chance), speed {:.2}, turned by {:.0} degrees, on {:.0} % of the picture",
+                seen.change,
+                seen.change.atanh() / seen.chance,
+                seen.moments,
+                seen.keypoints.0,
+                seen.keypoints.1,
                 s.speed,
                 s.rotation_degrees.unwrap_or(0.0),
                 area * 100.0
             ),
         };
-        (id, event)
+        (seen.reference, event)
     });
     Ok(events.collect())
 }

@@ -5,7 +5,6 @@ use super::tail;
 use anyhow::Result;
 use likeness::MatchOptions;
 use likeness_core::report::Media;
-use likeness_distort::Random;
 use likeness_match::{Chance, Exposure};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,47 +16,21 @@ const THINNED: [u64; 3] = [1, 3, 9];
 pub(super) fn report(negatives: &Negatives) -> Result<String> {
     let options = MatchOptions::default();
     let mut text = String::from("# How much evidence chance gives\n");
-    let Chance { level, rate, scale } = options.audio.chance;
-    writeln!(text, "\n## Sound\n")?;
-    writeln!(
-        text,
-        "Shipped: level {level}, rate {rate}, scale {scale}.\n"
-    )?;
-    fitted(&mut text, negatives, Media::Audio)?;
-    let limit = options.max_false_positive_probability;
-    let of = |trials: &[Trial]| of_medium(trials, Media::Audio);
-    let all = THINNED.map(|count| of(&negatives.thinned(count)));
-    medium(&mut text, &all, &options.audio.chance, limit)?;
-    writeln!(text, "\n## Picture\n")?;
-    fitted(&mut text, negatives, Media::Video)?;
-    // No calibration is shipped: one is fitted on half of the sources and checked on the others.
-    // A work's disguises go with it.
-    let half = |trial: &Trial| Random::new(2, work_of(trial)).next_u64().is_multiple_of(2);
-    let of = |trials: &[Trial]| of_medium(trials, Media::Video);
-    let (learned, _): (Vec<Trial>, Vec<Trial>) = of(&negatives.trials).into_iter().partition(half);
-    let Some(tail) = tail::fit(&learned, Media::Video) else {
+    let media = [
+        ("Sound", Media::Audio, options.audio.chance),
+        ("Picture", Media::Video, options.video.chance),
+    ];
+    for (name, media, chance) in media {
+        let Chance { level, rate, scale } = chance;
         writeln!(
             text,
-            "Nothing came near enough to fit a tail on one half and check it on the other."
+            "\n## {name}\n\nShipped: level {level}, rate {rate}, scale {scale}.\n"
         )?;
-        return Ok(text);
-    };
-    let chance = Chance {
-        level: tail.level,
-        rate: tail.rate,
-        scale: tail.scale,
-    };
-    writeln!(
-        text,
-        "Checked on one half of the sources, fitted on the other: level {:.2}, rate {:.3}, scale {:.2}.\n",
-        tail.level, tail.rate, tail.scale
-    )?;
-    let all = THINNED.map(|count| {
-        let mut trials = of(&negatives.thinned(count));
-        trials.retain(|trial| !half(trial));
-        trials
-    });
-    medium(&mut text, &all, &chance, limit)?;
+        fitted(&mut text, negatives, media)?;
+        let all = THINNED.map(|count| of_medium(&negatives.thinned(count), media));
+        let limit = options.max_false_positive_probability;
+        medium(&mut text, &all, &chance, limit)?;
+    }
     Ok(text)
 }
 

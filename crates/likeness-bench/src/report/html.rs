@@ -5,6 +5,7 @@ use super::{
     COLUMNS, Column, DETECTION_COLUMNS, Results, classes_line, conditions, cost_lines, sections,
     told, variants_line,
 };
+use crate::ablate;
 use crate::score::{RowScore, Scores};
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
@@ -30,6 +31,10 @@ pub(crate) fn page(results: &Results) -> Result<String> {
     let _ = write!(page, "<p>{}", escape(&classes_line(scores)));
     if let Some(variants) = &scores.variants {
         let _ = write!(page, "<p>{}", variants_line(variants));
+    }
+    if let Some(ablation) = &results.ablation {
+        table(&mut page, &ablate::COLUMNS, &ablation.rows);
+        let _ = write!(page, "<p>{}", escape(&ablation.told()));
     }
     table(&mut page, &DETECTION_COLUMNS, &scores.detection_costs);
     for (family, points) in families(scores) {

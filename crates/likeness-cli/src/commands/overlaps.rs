@@ -75,6 +75,9 @@ fn cells(overlap: &Overlap, segment: &Segment) -> Vec<Cell> {
         Cell::new(json!(segment.speed), format!("{:.3}", segment.speed)),
         optional(segment.pitch_semitones, &|p| format!("{p:+.2}")),
         Cell::new(json!(segment.score), format!("{:.2}", segment.score)),
-        optional(overlap.false_positive_probability, &|p| format!("{p:.0e}")),
+        Cell::new(
+            json!(overlap.false_positive_probability),
+            format!("{:.0e}", overlap.false_positive_probability),
+        ),
     ]
 }

@@ -172,7 +172,7 @@ fn found(reference: ReferenceId, segments: &[Audible], verdict: &Verdict) -> Opt
         reference,
         media: Media::Audio,
         score: verdict.score(best),
-        false_positive_probability: Some(verdict.probability(best)),
+        false_positive_probability: verdict.probability(best),
         segments,
         picture: None,
     })

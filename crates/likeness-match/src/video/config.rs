@@ -1,5 +1,7 @@
 //! Every parameter of video matching.
 
+use crate::chance::Chance;
+
 /// Parameters of video matching; the default is what is measured and shipped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VideoMatchConfig {
@@ -58,8 +60,8 @@ pub struct VideoMatchConfig {
     pub coarse_inlier_distance: f64,
     /// How the evidence adds up.
     pub evidence: Evidence,
-    /// Evidence, log-odds of a copy, from which a match is accepted (score 0.5).
-    pub threshold: f64,
+    /// What evidence chance gives.
+    pub chance: Chance,
 }
 
 impl Default for VideoMatchConfig {
@@ -90,7 +92,11 @@ impl Default for VideoMatchConfig {
             motion_hours: 10.0,
             coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
-            threshold: 0.0,
+            chance: Chance {
+                level: -15.0,
+                rate: 4.0,
+                scale: 1.5,
+            },
         }
     }
 }
@@ -129,6 +135,18 @@ pub struct Evidence {
     pub moving_doubt: f64,
     /// ...and for each factor e by which those found are fewer than e times chance.
     pub moving_missing: f64,
+    /// Log-odds that a copy loses that is turned by a right angle or two...
+    pub quarter_turn: f64,
+    /// ...for each 20 degrees beyond 20 by which it is askew...
+    pub askew: f64,
+    /// ...for each factor e of speed...
+    pub odd_speed: f64,
+    /// ...beyond this, faster or slower...
+    pub usual_speed: f64,
+    /// ...and for each factor e by which it takes less of the picture...
+    pub small: f64,
+    /// ...than this share.
+    pub usual_area: f64,
     /// Log-odds below the threshold from which a match by keypoints gets a second look, after its
     /// transform was moved to where the films agree best.
     pub doubt: f64,
@@ -155,6 +173,12 @@ impl Default for Evidence {
             min_moving: 60,
             moving_doubt: 4.0,
             moving_missing: 6.0,
+            quarter_turn: 1.0,
+            askew: 3.0,
+            odd_speed: 6.0,
+            usual_speed: 1.4,
+            small: 1.5,
+            usual_area: 0.1,
             doubt: 10.0,
             min_correlation: 0.3,
             min_moments: 4.0,

@@ -2,8 +2,6 @@
 
 use super::changes::LARGEST;
 use super::config::Evidence;
-use super::film::Look;
-use super::geometry::Affine;
 use super::refind::Refound;
 use super::segments::Agreement;
 
@@ -11,8 +9,38 @@ use super::segments::Agreement;
 pub(super) struct Signs<'a> {
     pub agreement: &'a Agreement,
     pub refound: &'a Refound,
-    pub map: &'a Affine,
-    pub look: Look,
+    pub inverted: bool,
+    /// How the reference is shown.
+    pub shown: Shown,
+}
+
+/// How a copy shows its reference, as far as that is more or less usual.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Degrees by which it is turned, -180..=180.
+    pub turn: f64,
+    pub speed: f64,
+    /// Share of the query's picture that it takes.
+    pub area: f64,
+}
+
+impl Shown {
+    /// Log-odds that it loses by being shown as hardly any copy is. What agrees by chance does so at any
+    /// angle, speed and size.
+    fn oddity(&self, weights: &Evidence) -> f64 {
+        let turn = self.turn.abs();
+        let askew = turn % 90.0;
+        let askew = askew.min(90.0 - askew);
+        let turned = if turn > 45.0 {
+            weights.quarter_turn
+        } else {
+            0.0
+        };
+        let askew = weights.askew * (askew / 20.0 - 1.0).max(0.0);
+        let speed = weights.odd_speed * (self.speed.ln().abs() - weights.usual_speed.ln()).max(0.0);
+        let small = weights.small * (weights.usual_area / self.area.max(1e-3)).ln().max(0.0);
+        turned + askew + speed + small
+    }
 }
 
 impl Signs<'_> {
@@ -47,7 +75,7 @@ impl Signs<'_> {
         let keypoints =
             weights.moving_prior + weights.moving_film * clear + weights.moving_keypoints * found;
         // Of a picture in negative, no keypoint is found again.
-        let telling = moving.expected >= weights.min_moving && !self.look.inverted;
+        let telling = moving.expected >= weights.min_moving && !self.inverted;
         if !telling {
             return films.max(keypoints);
         }
@@ -68,9 +96,7 @@ impl Signs<'_> {
     /// What speaks for a copy besides the films.
     fn besides(&self, weights: &Evidence) -> f64 {
         let keypoints = log_ratio(self.refound.found, self.refound.chance);
-        // Hardly anyone turns a picture by much.
-        let turn = (self.map.rotation_degrees().abs() / 20.0 - 1.0).clamp(0.0, 2.0);
-        weights.keypoints * keypoints.min(weights.max_keypoints) - turn
+        weights.keypoints * keypoints.min(weights.max_keypoints) - self.shown.oddity(weights)
     }
 }
 
@@ -88,20 +114,31 @@ fn log_ratio(found: usize, chance: f64) -> f64 {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_is_shown_as_copies_are_loses_nothing() {
+        let check = |turn: f64, speed: f64, area: f64, want: std::ops::Range<f64>| {
+            let shown = Shown { turn, speed, area };
+            let found = shown.oddity(&Evidence::default());
+            assert!(want.contains(&found), "{shown:?}: {found}");
+        };
+        check(0.0, 1.0, 1.0, 0.0..1e-9);
+        check(-15.0, 0.8, 0.25, 0.0..1e-9);
+        check(5.0, 1.3, 0.12, 0.0..1e-9);
+        check(180.0, 1.0, 1.0, 0.5..3.0);
+        check(-90.0, 1.0, 0.3, 0.5..3.0);
+        check(0.0, 1.0, 1.0 / 16.0, 0.3..1.5);
+        check(45.0, 1.0, 1.0, 2.0..5.0);
+        check(0.0, 0.5, 1.0, 1.5..5.0);
+        check(0.0, 1.0, 0.01, 2.0..5.0);
+    }
+
     /// Values measured on pictures that `docs/experiments-video.md` describes.
     #[test]
     fn copies_and_what_only_moves_alike_are_told_apart() {
-        let map = Affine {
-            a: 1.0,
-            b: 0.0,
-            c: 0.0,
-            d: 0.0,
-            e: 1.0,
-            f: 0.0,
-        };
-        let look = Look {
-            mirrored: false,
-            inverted: false,
+        let shown = Shown {
+            turn: 0.0,
+            speed: 1.0,
+            area: 1.0,
         };
         let check = |name: &str, films: [f64; 4], keypoints: [f64; 3], want: bool| {
             let [change, chance, decoy, moments] = films;
@@ -121,8 +158,8 @@ mod tests {
             let signs = Signs {
                 agreement: &agreement,
                 refound: &refound,
-                map: &map,
-                look,
+                inverted: false,
+                shown,
             };
             let weights = Evidence::default();
             assert!(signs.evidence(false, &weights) > 0.0, "{name}");

@@ -45,7 +45,7 @@ pub(super) fn cut(
     let Some(excluded) = excluded else {
         return Some(found);
     };
-    let segment = &mut found.segment;
+    let segment = &mut found.seen.segment;
     let parts = excluded.outside(segment.reference_start, segment.reference_end);
     let length = |&(start, end): &(f64, f64)| end - start;
     let (start, end) = parts

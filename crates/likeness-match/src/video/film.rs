@@ -257,6 +257,18 @@ impl Warps {
         }
         warps
     }
+
+    /// Share of the query's picture that the reference takes under `map`.
+    pub(super) fn area(
+        &self,
+        map: &Affine,
+        reference: &VideoFingerprint,
+        query: &VideoFingerprint,
+    ) -> f64 {
+        let film = &reference.thumbnails;
+        let visible = self.pixels.len() as f64 / (film.width * film.height) as f64;
+        visible * reference.aspect * map.determinant().abs() / query.aspect
+    }
 }
 
 fn tap(x: f64, y: f64, width: usize, height: usize) -> Option<Tap> {

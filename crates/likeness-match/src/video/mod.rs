@@ -25,10 +25,11 @@ mod timeline;
 pub use config::VideoMatchConfig;
 pub use placement::{Placement, covered};
 
+use crate::chance::{Exposure, Verdict};
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
-use evidence::Signs;
+use evidence::{Shown, Signs};
 use film::{Film, Look, Warps};
 use geometry::{Affine, Fit};
 use likeness_core::report::{Media, Segment};
@@ -42,50 +43,70 @@ use timeline::{Line, Products};
 /// One verified stretch.
 #[derive(Debug, Clone)]
 struct Verified {
-    reference: ReferenceId,
-    /// Log-odds of a copy.
-    evidence: f64,
+    seen: Seen,
     line: Line,
-    segment: Segment,
     context: PictureContext,
 }
 
-/// The references whose picture the query shows, best first.
+/// The references whose picture the query shows, best first: those for which chance gives as much with a
+/// probability of at most `limit`.
 ///
 /// # Errors
 /// What the store says of damaged or unreadable files.
 pub fn match_video(
     query: &VideoFingerprint,
     store: &dyn Store,
+    limit: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    Ok(gather(find(query, store, config)?))
+    let exposure = Exposure::new(query.duration, store.hours(Media::Video));
+    let verdict = Verdict::new(config.chance, exposure, limit);
+    let verified = find(query, store, verdict.threshold(), config)?;
+    Ok(gather(verified, &verdict))
 }
 
-/// Every stretch that a query's picture may show, with its evidence, down to
-/// [`VideoMatchConfig::threshold`]: what thresholds are calibrated on.
+/// A stretch that a query's picture may show, and what speaks for it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What it may show.
+    pub reference: ReferenceId,
+    /// Log-odds of a copy.
+    pub evidence: f64,
+    /// Where, and how; its score is not told.
+    pub segment: Segment,
+    /// Correlation of what changes from one picture to the next.
+    pub change: f64,
+    /// The same out of step: by chance.
+    pub chance: f64,
+    /// Moments of change that this rests on.
+    pub moments: f64,
+    /// Keypoints found again, and by chance.
+    pub keypoints: (usize, f64),
+}
+
+/// Every stretch that a query's picture may show, from `threshold` on: what chance is calibrated on.
 ///
 /// # Errors
 /// What the store says of damaged or unreadable files.
 pub fn examine(
     query: &VideoFingerprint,
     store: &dyn Store,
+    threshold: f64,
     config: &VideoMatchConfig,
-) -> Result<Vec<(ReferenceId, f64, Segment)>, StoreError> {
-    let verified = find(query, store, config)?.into_iter();
-    Ok(verified
-        .map(|v| (v.reference, v.evidence, v.segment))
-        .collect())
+) -> Result<Vec<Seen>, StoreError> {
+    let verified = find(query, store, threshold, config)?.into_iter();
+    Ok(verified.map(|found| found.seen).collect())
 }
 
 fn find(
     query: &VideoFingerprint,
     store: &dyn Store,
+    threshold: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
     let verify_all = |hypotheses: &[Hypothesis]| -> Result<Vec<Verified>, StoreError> {
-        let verify = |hypothesis| verify(query, hypothesis, store, config);
+        let verify = |hypothesis| verify(query, hypothesis, store, threshold, config);
         let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
@@ -110,13 +131,16 @@ struct Comparison<'a> {
     look: Look,
     /// Whether only motion speaks for it.
     coarse: bool,
+    /// Evidence from which it is a match.
+    threshold: f64,
 }
 
-/// Fits a hypothesis and weighs the evidence; `None` unless it is for a copy.
+/// Fits a hypothesis and weighs the evidence; `None` where that is below `threshold`.
 fn verify(
     query: &VideoFingerprint,
     hypothesis: &Hypothesis,
     store: &dyn Store,
+    threshold: f64,
     config: &VideoMatchConfig,
 ) -> Result<Option<Verified>, StoreError> {
     let Some(reference) = store.video(hypothesis.reference)? else {
@@ -130,6 +154,7 @@ fn verify(
         reference: &reference,
         look: hypothesis.look,
         coarse: hypothesis.coarse,
+        threshold,
     };
     let mut pairs = hypothesis.pairs.clone();
     pairs
@@ -148,10 +173,13 @@ fn verify(
     } else {
         config.evidence.doubt
     };
-    let Some(new) = comparison.examine(&fit, config.threshold - doubt, config) else {
+    let Some(new) = comparison.examine(&fit, doubt, config) else {
         return Ok(None);
     };
-    let timing = (new.line, (new.segment.query_start, new.segment.query_end));
+    let timing = (
+        new.line,
+        (new.seen.segment.query_start, new.seen.segment.query_end),
+    );
     let films = (query, &*reference);
     let map = match hypothesis.coarse {
         true => {
@@ -168,17 +196,17 @@ fn verify(
         false => polish::straighten(fit.map, hypothesis.look, timing, films, config),
     };
     let polished = (map != fit.map)
-        .then(|| comparison.examine(&Fit { map, ..fit }, config.threshold, config))
+        .then(|| comparison.examine(&Fit { map, ..fit }, 0.0, config))
         .flatten();
-    let sure = |found: &Verified| found.evidence >= config.threshold;
+    let sure = |found: &Verified| found.seen.evidence >= threshold;
     let found = polished.filter(sure).or(Some(new).filter(sure));
     Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
 }
 
 impl Comparison<'_> {
     /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
-    /// below `threshold` even before it is compared with decoys.
-    fn examine(&self, fit: &Fit, threshold: f64, config: &VideoMatchConfig) -> Option<Verified> {
+    /// below the threshold by more than `doubt` even before it is compared with decoys.
+    fn examine(&self, fit: &Fit, doubt: f64, config: &VideoMatchConfig) -> Option<Verified> {
         let Comparison {
             query,
             reference,
@@ -229,12 +257,16 @@ impl Comparison<'_> {
         let signs = Signs {
             agreement: &agreement,
             refound: &all,
-            map: &fit.map,
-            look,
+            inverted: look.inverted,
+            shown: Shown {
+                turn: fit.map.rotation_degrees(),
+                speed: line.speed,
+                area: warps.area(&fit.map, reference, query),
+            },
         };
         let mut evidence = signs.evidence(self.coarse, &config.evidence);
-        let promising = evidence >= threshold;
-        if evidence >= config.threshold {
+        let promising = evidence >= self.threshold - doubt;
+        if evidence >= self.threshold {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
             let moving = refound(Which::Moving);
             evidence = evidence.min(signs.against_decoys(decoy, &moving, &config.evidence));
@@ -268,10 +300,16 @@ impl Comparison<'_> {
             query,
         );
         Some(Verified {
-            reference: self.id,
-            evidence,
+            seen: Seen {
+                reference: self.id,
+                evidence,
+                segment: segment(timing, placed, picture, query, reference),
+                change: agreement.change,
+                chance: agreement.chance,
+                moments: agreement.moments,
+                keypoints: (all.found, all.chance),
+            },
             line,
-            segment: segment(timing, placed, evidence, picture, query, reference),
             context: picture.context,
         })
     }
@@ -285,14 +323,9 @@ fn spread(times: impl Iterator<Item = f64>, slack: f64) -> (f64, f64) {
     (times[cut] - slack, times[times.len() - 1 - cut] + slack)
 }
 
-fn score(evidence: f64) -> f64 {
-    1.0 / (1.0 + (-evidence).exp())
-}
-
 fn segment(
     (line, extent): (Line, (f64, f64)),
     (map, mirrored): (&Affine, bool),
-    evidence: f64,
     picture: rectangles::Picture,
     query: &VideoFingerprint,
     reference: &VideoFingerprint,
@@ -306,7 +339,8 @@ fn segment(
         reference_start: line.at(query_start),
         reference_end: line.at(query_end),
         speed: line.speed,
-        score: score(evidence),
+        // Told by the whole query's verdict.
+        score: 0.0,
         pitch_semitones: None,
         mirrored: Some(mirrored),
         rotation_degrees: Some(map.rotation_degrees()),
@@ -321,23 +355,22 @@ fn add(verified: &mut Vec<Verified>, mut new: Verified) {
     let overlaps = |a: &Segment, b: &Segment| {
         a.query_end.min(b.query_end) - a.query_start.max(b.query_start) > -1.0
     };
-    while let Some(at) = verified
-        .iter()
-        .position(|old| old.reference == new.reference && overlaps(&old.segment, &new.segment))
-    {
+    while let Some(at) = verified.iter().position(|old| {
+        old.seen.reference == new.seen.reference && overlaps(&old.seen.segment, &new.seen.segment)
+    }) {
         let old = verified.swap_remove(at);
-        let middle = (new.segment.query_start + new.segment.query_end) / 2.0;
+        let middle = (new.seen.segment.query_start + new.seen.segment.query_end) / 2.0;
         let same = (old.line.at(middle) - new.line.at(middle)).abs() < 1.0
-            && old.segment.mirrored == new.segment.mirrored;
-        let (mut best, other) = if old.evidence >= new.evidence {
+            && old.seen.segment.mirrored == new.seen.segment.mirrored;
+        let (mut best, other) = if old.seen.evidence >= new.seen.evidence {
             (old, new)
         } else {
             (new, old)
         };
         if same {
-            let segment = &mut best.segment;
-            segment.query_start = segment.query_start.min(other.segment.query_start);
-            segment.query_end = segment.query_end.max(other.segment.query_end);
+            let segment = &mut best.seen.segment;
+            segment.query_start = segment.query_start.min(other.seen.segment.query_start);
+            segment.query_end = segment.query_end.max(other.seen.segment.query_end);
             segment.reference_start = best.line.at(segment.query_start).max(0.0);
             segment.reference_end = best.line.at(segment.query_end);
         }
@@ -347,16 +380,23 @@ fn add(verified: &mut Vec<Verified>, mut new: Verified) {
 }
 
 /// One result per reference.
-fn gather(verified: Vec<Verified>) -> Vec<Found> {
+fn gather(verified: Vec<Verified>, verdict: &Verdict) -> Vec<Found> {
+    let told = |part: Verified| Segment {
+        score: verdict.score(part.seen.evidence),
+        ..part.seen.segment
+    };
     let mut by_reference: BTreeMap<ReferenceId, Vec<Verified>> = BTreeMap::new();
     for v in verified {
-        by_reference.entry(v.reference).or_default().push(v);
+        by_reference.entry(v.seen.reference).or_default().push(v);
     }
     let mut found: Vec<Found> = by_reference
         .into_iter()
         .map(|(reference, mut parts)| {
-            parts.sort_by(|a, b| a.segment.query_start.total_cmp(&b.segment.query_start));
-            let best = parts.iter().map(|p| p.evidence).fold(f64::MIN, f64::max);
+            parts.sort_by(|a, b| start(a).total_cmp(&start(b)));
+            let best = parts
+                .iter()
+                .map(|p| p.seen.evidence)
+                .fold(f64::MIN, f64::max);
             let longest = parts
                 .iter()
                 .max_by(|a, b| length(a).total_cmp(&length(b)))
@@ -364,9 +404,9 @@ fn gather(verified: Vec<Verified>) -> Vec<Found> {
             Found {
                 reference,
                 media: Media::Video,
-                score: score(best),
-                false_positive_probability: None,
-                segments: parts.into_iter().map(|p| p.segment).collect(),
+                score: verdict.score(best),
+                false_positive_probability: verdict.probability(best),
+                segments: parts.into_iter().map(told).collect(),
                 picture: longest,
             }
         })
@@ -380,6 +420,10 @@ fn gather(verified: Vec<Verified>) -> Vec<Found> {
     found
 }
 
+fn start(part: &Verified) -> f64 {
+    part.seen.segment.query_start
+}
+
 fn length(part: &Verified) -> f64 {
-    part.segment.query_end - part.segment.query_start
+    part.seen.segment.query_end - part.seen.segment.query_start
 }
