@@ -153,8 +153,8 @@ pub(crate) struct Search {
     /// By what copies of sound are looked for; several separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Channel::Landmarks])]
     pub(crate) channels: Vec<Channel>,
-    /// Matches of sound that chance gives with a larger probability, for the library's size and
-    /// the query's length, are not reported.
+    /// Matches that chance gives with a larger probability, for the library's size and the query's
+    /// length, are not reported.
     #[arg(long, value_name = "P", default_value_t = 1e-6, value_parser = probability)]
     pub(crate) max_false_positive_probability: f64,
 }

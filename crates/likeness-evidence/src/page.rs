@@ -17,7 +17,7 @@ const FULL: usize = 64 << 20;
 pub struct About {
     /// What they were compared with, in words.
     pub against: String,
-    /// The largest probability of chance that is accepted for sound.
+    /// The largest probability of chance that is accepted.
     pub limit: f64,
 }
 

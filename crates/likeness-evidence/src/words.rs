@@ -150,8 +150,7 @@ pub(crate) fn probability(found: &Match) -> String {
             odds(p)
         ),
         None => format!(
-            "No probability is claimed: pictures are accepted from a fixed threshold of evidence, \
-             a score of 0.5. This one scores {:.2}.",
+            "No probability is claimed. The evidence scores {:.2}.",
             found.score
         ),
     }

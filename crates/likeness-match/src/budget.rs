@@ -9,7 +9,7 @@ const PRICES: usize = 256;
 /// posting, about a nanosecond each.
 pub(crate) fn cost(estimate: &Estimate, asking: usize) -> u64 {
     /// To find a term: most of the cost where lists are short.
-    const FIND: u64 = 64;
+    const FIND: u64 = 96;
     /// To read a posting.
     const READ: u64 = 5;
     /// To pass one by.

@@ -20,9 +20,15 @@ const MIDDLE: f64 = 1e-6;
 impl Exposure {
     /// A query of some seconds against a library of some hours.
     pub fn new(query_seconds: f64, library_hours: f64) -> Exposure {
+        let seconds = query_seconds.max(SHORTEST_QUERY);
+        Exposure::bare(seconds, library_hours.max(SMALLEST_LIBRARY))
+    }
+
+    /// The same without caution about short queries and small libraries, as a calibration is checked.
+    pub fn bare(query_seconds: f64, library_hours: f64) -> Exposure {
         Exposure {
-            query_hours: query_seconds.max(SHORTEST_QUERY) / 3600.0,
-            library_hours: library_hours.max(SMALLEST_LIBRARY),
+            query_hours: query_seconds / 3600.0,
+            library_hours,
         }
     }
 }

@@ -143,15 +143,53 @@ fn library_of(make: impl Fn(u64, f64) -> Vec<Picture>) -> MemoryStore {
 }
 
 fn find(frames: &[Picture], rate: f64, store: &MemoryStore) -> Vec<Found> {
+    find_at(1e-6, frames, rate, store)
+}
+
+/// What chance gives with a probability of at most `limit`.
+fn find_at(limit: f64, frames: &[Picture], rate: f64, store: &MemoryStore) -> Vec<Found> {
     match extract(frames, rate, Density::Query) {
         StreamState::Analysed(query) => {
-            match_video(&query, store, 1e-6, &VideoMatchConfig::default()).unwrap_or_default()
+            match_video(&query, store, limit, &VideoMatchConfig::default()).unwrap_or_default()
         }
         _ => Vec::new(),
     }
 }
 
-fn changed(frames: &[Picture], change: impl Fn(&Picture) -> Picture) -> Vec<Picture> {
+#[test]
+fn no_match_is_likelier_to_be_chance_than_asked_for() {
+    let store = library();
+    // Shaken harder and harder, a copy is ever less sure.
+    let noisy = |most: u64| {
+        let mut random = 1u64;
+        let mut noise = move || {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+            ((random >> 40) % (2 * most + 1)) as i32 - most as i32
+        };
+        changed(&film(1, 12.0), |picture| {
+            let mut picture = picture.clone();
+            for value in &mut picture.data {
+                *value = (i32::from(*value) + noise()).clamp(0, 255) as u8;
+            }
+            picture
+        })
+    };
+    let films: Vec<_> = [0, 60, 100, 140, 180].map(noisy).into();
+    let mut counts = Vec::new();
+    for limit in [0.5, 1e-6, 1e-12, 1e-14] {
+        let found: Vec<Found> = films
+            .iter()
+            .flat_map(|film| find_at(limit, film, RATE, &store))
+            .collect();
+        assert!(found.iter().all(|f| f.false_positive_probability <= limit));
+        assert!(found.iter().all(|f| f.reference.0 == 1), "{limit}");
+        counts.push(found.len());
+    }
+    assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
+    assert!(counts[1] > 0, "{counts:?}");
+}
+
+fn changed(frames: &[Picture], mut change: impl FnMut(&Picture) -> Picture) -> Vec<Picture> {
     frames.iter().map(change).collect()
 }
 

@@ -13,9 +13,8 @@ use likeness_match::{Found, naming};
 /// How queries are matched.
 #[derive(Debug, Clone)]
 pub struct MatchOptions {
-    /// Matches of sound that chance gives with a larger probability, for the library's size and the
-    /// query's length, are not reported. Between 0 and 1, both excluded; default: 1e-6. Pictures
-    /// have a fixed threshold, [`VideoMatchConfig::threshold`].
+    /// Matches that chance gives with a larger probability, for the library's size and the query's
+    /// length, are not reported. Between 0 and 1, both excluded; default: 1e-6.
     pub max_false_positive_probability: f64,
     /// What is extracted from the query.
     pub extract: ExtractOptions,

@@ -115,7 +115,7 @@ pub(crate) fn quantiles(trials: &[Trial], media: Media, chance: &Chance) -> Vec<
 pub(crate) fn probability(trial: &Trial, chance: &Chance) -> f64 {
     let evidence = trial.events.iter().map(|event| event.evidence);
     let best = evidence.fold(f64::NEG_INFINITY, f64::max);
-    chance.probability(best, Exposure::new(trial.seconds, trial.hours))
+    chance.probability(best, Exposure::bare(trial.seconds, trial.hours))
 }
 
 #[cfg(test)]

@@ -62,6 +62,10 @@ pub struct VideoMatchConfig {
     pub evidence: Evidence,
     /// What evidence chance gives.
     pub chance: Chance,
+    /// Hours of pictures in a library from which on more of them add nothing to chance: no window has
+    /// more than `hypotheses` verified, and of the worst kind of material, credits that scroll, so many
+    /// hours are needed to have them all of that kind.
+    pub exhausted_hours: f64,
 }
 
 impl Default for VideoMatchConfig {
@@ -93,10 +97,11 @@ impl Default for VideoMatchConfig {
             coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
             chance: Chance {
-                level: -15.0,
-                rate: 4.0,
-                scale: 1.5,
+                level: -12.0,
+                rate: 12.0,
+                scale: 1.1,
             },
+            exhausted_hours: 80.0,
         }
     }
 }

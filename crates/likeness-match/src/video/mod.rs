@@ -59,7 +59,8 @@ pub fn match_video(
     limit: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    let exposure = Exposure::new(query.duration, store.hours(Media::Video));
+    let hours = store.hours(Media::Video).min(config.exhausted_hours);
+    let exposure = Exposure::new(query.duration, hours);
     let verdict = Verdict::new(config.chance, exposure, limit);
     let verified = find(query, store, verdict.threshold(), config)?;
     Ok(gather(verified, &verdict))
