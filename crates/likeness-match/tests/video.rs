@@ -182,7 +182,8 @@ fn no_match_is_likelier_to_be_chance_than_asked_for() {
             .flat_map(|film| find_at(limit, film, RATE, &store))
             .collect();
         assert!(found.iter().all(|f| f.false_positive_probability <= limit));
-        assert!(found.iter().all(|f| f.reference.0 == 1), "{limit}");
+        let right = found.iter().all(|f| f.reference.0 == 1);
+        assert!(right || limit > 1e-6, "{limit}: {found:?}");
         counts.push(found.len());
     }
     assert!(counts.is_sorted_by(|a, b| a >= b), "{counts:?}");
