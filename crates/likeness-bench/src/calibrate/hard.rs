@@ -27,7 +27,7 @@ pub(super) const SOUNDS: [&str; 7] = [
     "sweep",
 ];
 /// The kinds of picture.
-pub(super) const PICTURES: [&str; 7] = [
+pub(super) const PICTURES: [&str; 9] = [
     "black",
     "snow",
     "test card",
@@ -35,14 +35,20 @@ pub(super) const PICTURES: [&str; 7] = [
     "credits",
     "fades",
     "screen saver",
+    "title card",
+    "background",
 ];
 
 /// The fingerprint of one version of a kind, dense.
 pub(super) fn fingerprint(kind: &str, version: u64) -> Fingerprint {
     let mut random = Random::new(version, kind);
     let picture = PICTURES.contains(&kind);
+    let mut content = [0; 32];
+    content
+        .iter_mut()
+        .for_each(|byte| *byte = random.next_u64() as u8);
     Fingerprint {
-        content: [0; 32],
+        content,
         duration: SECONDS,
         density: Density::Query,
         audio: match picture {
@@ -147,6 +153,9 @@ impl Page {
 
 fn film(kind: &str, random: &mut Random, sink: &mut dyn FnMut(LumaFrame<'_>)) {
     let long = Page::new(HEIGHT * 6, random);
+    // The same in every version.
+    let shared = Page::new(HEIGHT, &mut Random::new(0, kind));
+    let turns = random.between(0.5, 2.0);
     let mut page = Page::new(HEIGHT, random);
     let (mut place, mut speed) = (
         [60.0, 40.0],
@@ -188,6 +197,16 @@ fn film(kind: &str, random: &mut Random, sink: &mut dyn FnMut(LumaFrame<'_>)) {
                     false => 16 + (x * 8 / WIDTH * 28) as u8,
                 },
                 "slides" => page.at(x, y),
+                // Five seconds of the same card every half a minute, before other slides.
+                "title card" if time % 30.0 < 5.0 => shared.at(x, y),
+                "title card" => page.at(x, y),
+                // The same studio wall; what turns before it differs.
+                "background" if !within(90.0, 50.0, 140.0, 80.0) => shared.at(x, y),
+                "background" => {
+                    let angle = time * turns;
+                    let along = x as f64 * angle.cos() + y as f64 * angle.sin();
+                    (128.0 + 90.0 * (along / (4.0 + 6.0 * turns)).sin()) as u8
+                }
                 "credits" => 255 - long.at(x, y + (time * 20.0) as usize),
                 "fades" => fade as u8,
                 _ => match within(place[0], place[1], 50.0, 30.0) {

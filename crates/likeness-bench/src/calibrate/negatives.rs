@@ -7,7 +7,7 @@ use crate::corpus::{Kind, Role, Shared, Work};
 use crate::make::progress;
 use crate::truth::Lines;
 use crate::windows;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use likeness::{AddOptions, Input, Library, LibraryWriter, MatchOptions};
 use likeness_core::report::Media;
 use likeness_core::{AudioFingerprint, ReferenceId, VideoFingerprint};
@@ -17,7 +17,7 @@ use likeness_match::{audio, video};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// Evidence below which chance is not looked at, natural logs of likelihood ratios: far below what
@@ -91,6 +91,9 @@ impl Negatives {
 /// What every query needs.
 struct Bench<'a> {
     library: &'a Library,
+    /// Identifiers of all references.
+    names: HashMap<ReferenceId, String>,
+    /// Those that are works of the corpus.
     works: HashMap<ReferenceId, &'a Work>,
     shared: &'a [Shared],
     /// Windows of each source, of sound and of picture.
@@ -123,6 +126,10 @@ pub(crate) fn gather(
     let share = |queries: usize, sources: usize| queries.div_ceil(sources.max(1));
     let bench = Bench {
         library: &library,
+        names: library
+            .references()
+            .map(|reference| (reference.id, reference.identifier))
+            .collect(),
         works: library
             .references()
             .filter_map(|reference| {
@@ -160,15 +167,28 @@ pub(crate) fn gather(
     })
 }
 
+/// All works, and the first version of every synthetic kind: the others of a kind are the hardest
+/// queries that there are.
 fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
-    let inputs: Vec<Input> = references
+    let input = |path: PathBuf, identifier: String| Input {
+        path,
+        identifier,
+        named: true,
+    };
+    let mut inputs: Vec<Input> = references
         .iter()
-        .map(|work| Input {
-            path: work.path(media),
-            identifier: work.identifier(),
-            named: true,
-        })
+        .map(|work| input(work.path(media), work.identifier()))
         .collect();
+    let folder = tempfile::tempdir_in(out)?;
+    for source in Source::firsts() {
+        let name = source.name();
+        if let Some(fingerprint) = source.fingerprint(media, out)? {
+            let path = folder.path().join(&name);
+            std::fs::write(&path, fingerprint.to_reference().encode())
+                .with_context(|| format!("writing {}", path.display()))?;
+            inputs.push(input(path, name));
+        }
+    }
     let directory = out.join("library");
     let options = AddOptions {
         allow_truncated: true,
@@ -190,8 +210,11 @@ enum Relation {
 }
 
 impl Bench<'_> {
-    fn relation(&self, id: ReferenceId, query: Option<&Work>) -> Relation {
-        let (Some(work), Some(query)) = (self.works.get(&id), query) else {
+    fn relation(&self, id: ReferenceId, source: &Source<'_>) -> Relation {
+        if self.names.get(&id) == Some(&source.name()) {
+            return Relation::Same;
+        }
+        let (Some(work), Some(query)) = (self.works.get(&id), source.work()) else {
             return Relation::Foreign;
         };
         if work.same_work(query) || self.shared.iter().any(|pair| pair.ties(work, query)) {
@@ -266,22 +289,18 @@ impl Bench<'_> {
         seconds: f64,
         found: Found,
     ) -> Trial {
-        let own = source.work();
         let mut trial = Trial {
             query: source.name(),
             window,
             media,
             seconds,
-            hours: self.hours(own, media),
+            hours: self.hours(source, media),
             events: Vec::new(),
             kin: Vec::new(),
         };
         for (id, mut event) in found {
-            event.reference = self
-                .works
-                .get(&id)
-                .map_or(String::new(), |w| w.identifier());
-            match self.relation(id, own) {
+            event.reference = self.names.get(&id).cloned().unwrap_or_default();
+            match self.relation(id, source) {
                 Relation::Foreign => trial.events.push(event),
                 Relation::Kin => trial.kin.push(event),
                 Relation::Same => {}
@@ -291,13 +310,13 @@ impl Bench<'_> {
     }
 
     /// Hours of references with this medium in which whatever is found is chance.
-    fn hours(&self, query: Option<&Work>, media: Media) -> f64 {
+    fn hours(&self, source: &Source<'_>, media: Media) -> f64 {
         let lasting = self.library.references().filter(|reference| {
             let there = match media {
                 Media::Audio => reference.has_audio(),
                 Media::Video => reference.has_video(),
             };
-            there && self.relation(reference.id, query) == Relation::Foreign
+            there && self.relation(reference.id, source) == Relation::Foreign
         });
         lasting.map(|reference| reference.duration).sum::<f64>() / 3600.0
     }

@@ -36,6 +36,12 @@ impl<'a> Source<'a> {
         plain.chain(disguised).chain(hard).collect()
     }
 
+    /// The first version of every synthetic kind.
+    pub(super) fn firsts() -> impl Iterator<Item = Source<'static>> {
+        let kinds = hard::SOUNDS.into_iter().chain(hard::PICTURES);
+        kinds.map(|kind| Source::Hard(kind, 0))
+    }
+
     /// The work behind it, if there is one.
     pub(super) fn work(&self) -> Option<&'a Work> {
         match self {
