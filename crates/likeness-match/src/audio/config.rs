@@ -89,7 +89,7 @@ impl Default for AudioMatchConfig {
             gap_tolerance: 15.0,
             stop_postings: 400,
             stop_ratio: 8.0,
-            posting_budget: 10_000_000,
+            posting_budget: 8_000_000,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,
