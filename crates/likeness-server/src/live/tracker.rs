@@ -101,6 +101,9 @@ impl Tracker {
                     continue;
                 }
                 Going::Over(until) if !tracked.shows_after(until) => {
+                    // How far the window seemed to show it is not worth telling.
+                    let id = tracked.id;
+                    events.retain(|event| !matches!(event, Event::Extended(e) if e.match_id == id));
                     tracked.end_at((until, tracked.line(until)));
                     events.push(tracked.end());
                     continue;

@@ -20,7 +20,13 @@ fn a_container_is_built_from_a_whole_workspace() {
         std::os::unix::fs::symlink(root.join(path).canonicalize().unwrap(), to).unwrap();
     }
     let told = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(context.path())
         .output()
         .unwrap();
