@@ -152,6 +152,7 @@ impl Engine {
         held: &Arc<Held>,
         name: String,
         fingerprint: Fingerprint,
+        options: MatchOptions,
     ) -> Result<MatchReport, Status> {
         let turn = self.matches.clone().acquire_owned().await;
         let turn = turn.map_err(internal)?;
@@ -163,7 +164,6 @@ impl Engine {
                 // Kept until the work has ended, even when nobody waits for it any more.
                 let _turn = turn;
                 telemetry.looking_up.inc();
-                let options = MatchOptions::default();
                 let report = library.match_fingerprint_until(&name, &fingerprint, &options, &stop);
                 telemetry.looking_up.dec();
                 let of = match stop.load(Ordering::Relaxed) {

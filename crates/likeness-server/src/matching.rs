@@ -73,7 +73,7 @@ impl Service {
         drop(upload);
         let report = self
             .engine
-            .look_up(&held, name, decoded.fingerprint)
+            .look_up(&held, name, decoded.fingerprint, Default::default())
             .await?;
         Ok(MatchResponse {
             report: Some(with_truncation(report, decoded.truncated).into()),
@@ -92,7 +92,10 @@ impl Service {
         let fingerprint = fingerprint.map_err(|error| bad_fingerprint(&error))?;
         let fingerprint = self.engine.accept(fingerprint, Media::from(&options))?;
         let name = query_name(&options);
-        let report = self.engine.look_up(&held, name, fingerprint).await?;
+        let report = self
+            .engine
+            .look_up(&held, name, fingerprint, Default::default())
+            .await?;
         Ok(MatchFingerprintResponse {
             report: Some(report.into()),
         })

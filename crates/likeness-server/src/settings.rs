@@ -195,7 +195,7 @@ impl Default for Live {
     fn default() -> Live {
         Live {
             window_s: 12.0,
-            recent_s: 6.0,
+            recent_s: 5.0,
             hop_s: 1.0,
             quiet_s: 2.5,
             idle_s: 60.0,

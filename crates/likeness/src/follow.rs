@@ -231,17 +231,23 @@ impl Recent {
         self.position[AUDIO].max(self.position[VIDEO])
     }
 
-    /// Whether a hop has come of all that is still to come.
+    /// Whether a hop has come of all that is still to come, and does not lag.
     fn is_due(&self) -> bool {
         let (due, end) = (self.due, self.end());
-        let come = |medium: usize| self.ended[medium] || self.position[medium] >= due;
-        end >= due && (come(AUDIO) && come(VIDEO) || end >= due + LAG)
+        let come = |medium: usize| {
+            let position = self.position[medium];
+            self.ended[medium] || position >= due || end - position >= LAG
+        };
+        end >= due && come(AUDIO) && come(VIDEO)
     }
 
     fn look(&mut self) -> Look {
         self.looked = self.end();
-        // What comes in large pieces must not be looked at less often.
-        self.due = (self.due + self.options.hop_s).max(self.looked);
+        self.due += self.options.hop_s;
+        // What came in a large piece is looked at once.
+        if self.due <= self.looked {
+            self.due = self.looked + self.options.hop_s;
+        }
         // The pictures' grids begin at whole seconds.
         let start = (self.looked - self.options.window_s).max(0.0).floor();
         let (audio, video) = (self.sound_from(start), self.pictures_from(start));
@@ -429,6 +435,44 @@ mod tests {
         }
         assert!((last - 20.0).abs() < 0.01 && looks.len() >= 10, "{last}");
         assert!((6.0..7.0).contains(&looks[looks.len() - 1].fingerprint.duration));
+    }
+
+    #[test]
+    fn a_medium_that_pauses_is_not_waited_for() {
+        let mut recent = Recent::new(FollowOptions {
+            audio: true,
+            video: true,
+            window_s: 4.0,
+            hop_s: 1.0,
+            max_pixels: 1 << 24,
+        });
+        // Hardly more than a tenth of a second.
+        let (sound, picture) = ([0.1; 1103], [128; 64]);
+        let mut looked = Vec::new();
+        for tenth in 0..=100 {
+            // The sound stops after three seconds and comes again after eight; what decodes it fills the
+            // pause.
+            let pieces = match tenth {
+                0 | 31..80 => 0,
+                80 => 50,
+                _ => 1,
+            };
+            (0..pieces).for_each(|_| recent.hear(PcmBlock::mono(&sound)));
+            recent.see(LumaFrame {
+                time: f64::from(tenth) / 10.0,
+                width: 8,
+                height: 8,
+                stride: 8,
+                pixel_aspect: 1.0,
+                data: &picture,
+            });
+            while recent.is_due() {
+                recent.look();
+                looked.push((recent.looked * 10.0).round() as u32);
+            }
+        }
+        // It is waited for once.
+        assert_eq!(looked, [10, 20, 30, 51, 61, 71, 81, 91]);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub use library::{Library, ReferenceInfo, Stats, Traced};
 pub use likeness_core as core;
 pub use likeness_index::{FileCheck, LibraryError, StoreError};
 pub use likeness_match as matcher;
+pub use likeness_match::video::Going;
 pub use likeness_media::{Limits, MediaError};
 pub use matching::MatchOptions;
 pub use merge::MergeEvent;

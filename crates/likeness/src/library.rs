@@ -5,12 +5,15 @@ use crate::guard::contain;
 use crate::inputs::{Input, path_text};
 use crate::matching::{self, MatchOptions};
 use crate::source::FingerprintError;
-use likeness_core::report::MatchReport;
+use likeness_core::report::{Match, MatchReport};
 use likeness_core::{
     ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState, Stretches,
 };
-use likeness_index::{Entry, Extractors, FileCheck, LibraryError, Snapshot, Stoppable, Store};
+use likeness_index::{
+    Entry, Extractors, FileCheck, LibraryError, Snapshot, Stoppable, Store, StoreError,
+};
 use likeness_match::audio::ChromaCache;
+use likeness_match::video::{Going, VideoMatchConfig, going};
 use likeness_video::VideoConfig;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -263,6 +266,26 @@ impl Library {
             stop,
         };
         matching::report(query, fingerprint, &store, &self.chroma, &name, options)
+    }
+
+    /// Whether a match of picture that is known, whose one segment is in the fingerprint's time, goes on
+    /// in it. Costs next to nothing beside looking it up.
+    ///
+    /// # Errors
+    /// Damaged or unreadable files.
+    pub fn going(&self, fingerprint: &Fingerprint, known: &Match) -> Result<Going, StoreError> {
+        let mut entries = self.snapshot.entries();
+        let entry = entries.find(|entry| entry.identifier == known.reference);
+        let (Some(entry), Some(film)) = (entry, fingerprint.video.analysed()) else {
+            return Ok(Going::Unclear);
+        };
+        going(
+            film,
+            entry.id,
+            known,
+            &self.snapshot,
+            &VideoMatchConfig::default(),
+        )
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {

@@ -14,7 +14,7 @@ const INWARDS: f64 = 1.6;
 /// Share of the usual likeness of two pictures below which they show different things.
 const SHARE: f64 = 0.6;
 /// Usual likeness below which single pictures tell nothing.
-const MIN_LIKENESS: f64 = 0.3;
+pub(super) const MIN_LIKENESS: f64 = 0.3;
 
 /// The query seconds `span`, each end moved to where the pictures stop being alike along `line`.
 pub(super) fn refine(
@@ -65,7 +65,7 @@ pub(super) fn refine(
     )
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let norm = f64::from(dot(a, a)) * f64::from(dot(b, b));
     if norm > 0.0 {
         f64::from(dot(a, b)) / norm.sqrt()

@@ -10,6 +10,7 @@ mod evidence;
 mod exclusion;
 mod film;
 mod geometry;
+mod going;
 mod motion;
 mod nearest;
 mod overlay;
@@ -23,6 +24,7 @@ mod segments;
 mod timeline;
 
 pub use config::VideoMatchConfig;
+pub use going::{Going, going};
 pub use placement::{Placement, covered};
 
 use crate::chance::{Exposure, Verdict};

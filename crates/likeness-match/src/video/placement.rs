@@ -16,9 +16,9 @@ const UPRIGHT: f64 = 1.0;
 #[derive(Debug, Clone, Copy)]
 pub struct Placement {
     /// From the (possibly mirrored) reference to the query, both in picture heights.
-    map: Affine,
+    pub(super) map: Affine,
     back: Affine,
-    mirrored: bool,
+    pub(super) mirrored: bool,
     reference_aspect: f64,
     query_aspect: f64,
 }

@@ -180,6 +180,8 @@ fn play(path: &Path) -> impl Stream<Item = Bytes> + Send + 'static {
         .args(["-v", "error", "-nostdin", "-re", "-i"])
         .arg(path)
         .args([
+            // A pause of the sound is no fault of its clock.
+            "-copyts",
             "-map",
             "0",
             "-c",

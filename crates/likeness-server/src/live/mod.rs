@@ -1,8 +1,9 @@
 //! `MatchLive`: media matched while they play.
 //!
 //! A worker follows the stream for as long as it lasts and makes a fingerprint of its last seconds
-//! after every hop; each is looked up. What is found again and again is joined into matches that
-//! start, grow and end ([`tracker`]).
+//! after every hop; each is looked up, in parts ([`glance`]). What is found again and again is joined
+//! into matches that start, grow and end ([`tracker`]); the pictures of those that are known are
+//! compared directly with their reference's.
 
 mod container;
 mod glance;
@@ -24,9 +25,9 @@ use crate::shelf::Held;
 use crate::telemetry::Label;
 use crate::upload;
 use crate::worker::{Feed, Looks};
-use glance::Glances;
-use likeness::Look;
-use likeness::core::report::{Match, Media as Medium};
+use glance::{Glances, Parts, Picture};
+use likeness::core::report::Match;
+use likeness::{Going, Look, MatchOptions};
 use opening::Opening;
 use pace::Pace;
 use std::future::pending;
@@ -103,7 +104,7 @@ async fn follow(
         held,
         name: name.to_owned(),
         glances: Glances::new(service.live.recent_s),
-        tracker: Tracker::new(service.live.quiet_s),
+        tracker: Tracker::new(service.live.quiet_s, service.live.window_s),
     };
     let reason = {
         let mut looking = std::pin::pin!(session.look(looks));
@@ -202,23 +203,71 @@ impl Session<'_> {
     async fn look_up(&mut self, look: Look) -> Result<(), Status> {
         let start = look.start;
         let end = start + look.fingerprint.duration;
-        let (first, recent) = self.glances.divide(look);
-        let mut matches = self.matches(first).await?;
-        let seen = matches.iter().any(|found| found.media == Medium::Video);
-        if let Some(recent) = recent.filter(|_| !seen) {
-            matches.extend(self.matches(recent).await?);
-        }
-        for event in self.tracker.update(start, end, &matches) {
+        let going = self.going(&look).await?;
+        let known = going.iter().any(|(_, going)| matches!(going, Going::On(_)));
+        let Parts { sound, pictures } = self.glances.divide(look, known);
+        let (mut matches, seen) = tokio::try_join!(
+            async {
+                match sound {
+                    Some(sound) => self.matches(sound, MatchOptions::default()).await,
+                    None => Ok(Vec::new()),
+                }
+            },
+            self.see(pictures)
+        )?;
+        matches.extend(seen);
+        for event in self.tracker.update(start, end, &matches, &going) {
             self.tell(end, event).await?;
         }
         Ok(())
     }
 
+    /// The first of some looks at the picture that shows something.
+    async fn see(&self, pictures: Vec<Picture>) -> Result<Vec<Match>, Status> {
+        for picture in pictures {
+            let options = picture.options();
+            let matches = self.matches(picture.look, options).await?;
+            if !matches.is_empty() {
+                return Ok(matches);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Which of the known matches of picture go on, in the stream's time.
+    async fn going(&self, look: &Look) -> Result<Vec<(u64, Going)>, Status> {
+        let start = look.start;
+        let mut known: Vec<(u64, Match)> = self.tracker.pictures().collect();
+        if known.is_empty() || look.fingerprint.video.analysed().is_none() {
+            return Ok(Vec::new());
+        }
+        for segment in known.iter_mut().flat_map(|(_, known)| &mut known.segments) {
+            segment.query_start -= start;
+            segment.query_end -= start;
+        }
+        let fingerprint = look.fingerprint.clone();
+        let going = self.held.read(move |library| {
+            let going = |(id, known)| {
+                // What cannot be read is told of by the next look-up.
+                let going = library.going(&fingerprint, &known);
+                (id, going.unwrap_or(Going::Unclear))
+            };
+            known.into_iter().map(going).collect::<Vec<_>>()
+        });
+        let in_stream = |going| match going {
+            Going::On(until) => Going::On(until + start),
+            Going::Over(until) => Going::Over(until + start),
+            Going::Unclear => Going::Unclear,
+        };
+        let going = going.await?.into_iter();
+        Ok(going.map(|(id, going)| (id, in_stream(going))).collect())
+    }
+
     /// What a look shows, in the stream's time.
-    async fn matches(&self, look: Look) -> Result<Vec<Match>, Status> {
+    async fn matches(&self, look: Look, options: MatchOptions) -> Result<Vec<Match>, Status> {
         let Look { start, fingerprint } = look;
         let engine = &self.service.engine;
-        let report = engine.look_up(&self.held, self.name.clone(), fingerprint);
+        let report = engine.look_up(&self.held, self.name.clone(), fingerprint, options);
         let mut matches = report.await?.matches;
         for segment in matches.iter_mut().flat_map(|found| &mut found.segments) {
             segment.query_start += start;

@@ -2,7 +2,8 @@
 
 use crate::proto::match_live_response::Event;
 use crate::proto::{self, LiveEnded, LiveExtended, LiveStarted};
-use likeness::core::report::{Match, Segment};
+use likeness::Going;
+use likeness::core::report::{Match, Media, Segment};
 
 /// How far a segment may lie off the line of the match that it continues, reference seconds.
 const TOLERANCE: f64 = 1.5;
@@ -15,6 +16,7 @@ const BEYOND: f64 = 1.5;
 /// The matches of one live stream.
 pub(super) struct Tracker {
     quiet: f64,
+    alone: f64,
     next: u64,
     position: f64,
     tracked: Vec<Tracked>,
@@ -25,18 +27,21 @@ struct Tracked {
     /// What is known of it; one segment, in the stream's time.
     known: Match,
     segment: Segment,
-    /// The latest ends, query and reference time, that the last window showed.
+    /// The latest ends, query and reference time, that the last window showed, and any window did.
     seen: Option<(f64, f64)>,
+    shown: (f64, f64),
     /// Query time of the end that was last told.
     told: f64,
     ended: bool,
 }
 
 impl Tracker {
-    /// A match ends when nothing of it shows for `quiet` seconds.
-    pub(super) fn new(quiet: f64) -> Tracker {
+    /// A match ends when nothing of it shows for `quiet` seconds, or when its pictures stop being alike;
+    /// for so long as `alone` seconds, alike pictures alone keep it going.
+    pub(super) fn new(quiet: f64, alone: f64) -> Tracker {
         Tracker {
             quiet,
+            alone,
             next: 1,
             position: 0.0,
             tracked: Vec::new(),
@@ -48,9 +53,22 @@ impl Tracker {
         self.position
     }
 
+    /// The matches of picture that have not ended.
+    pub(super) fn pictures(&self) -> impl Iterator<Item = (u64, Match)> {
+        let open = self.tracked.iter().filter(|tracked| !tracked.ended);
+        let pictures = open.filter(|tracked| tracked.known.media == Media::Video);
+        pictures.map(|tracked| (tracked.id, tracked.whole()))
+    }
+
     /// A window from `start` to `end` seconds of the stream shows `matches`, whose query times are
-    /// the stream's.
-    pub(super) fn update(&mut self, start: f64, end: f64, matches: &[Match]) -> Vec<Event> {
+    /// the stream's; so are those at which known matches of picture are seen to be `going`.
+    pub(super) fn update(
+        &mut self,
+        start: f64,
+        end: f64,
+        matches: &[Match],
+        going: &[(u64, Going)],
+    ) -> Vec<Event> {
         self.position = self.position.max(end);
         self.tracked
             .iter_mut()
@@ -70,6 +88,28 @@ impl Tracker {
             events.extend(self.place(found, segment));
         }
         for tracked in self.tracked.iter_mut().filter(|tracked| !tracked.ended) {
+            let going = going.iter().find(|(id, _)| *id == tracked.id);
+            match going.map_or(Going::Unclear, |(_, going)| *going) {
+                Going::On(until) if until - tracked.shown.0 <= self.alone => {
+                    events.extend(tracked.reach(until));
+                    continue;
+                }
+                // What stands still in both looks alike for ever.
+                Going::On(_) => {
+                    tracked.end_at(tracked.shown);
+                    events.push(tracked.end());
+                    continue;
+                }
+                Going::Over(until) if !tracked.shows_after(until) => {
+                    // How far the window seemed to show it is not worth telling.
+                    let id = tracked.id;
+                    events.retain(|event| !matches!(event, Event::Extended(e) if e.match_id == id));
+                    tracked.end_at((until, tracked.line(until)));
+                    events.push(tracked.end());
+                    continue;
+                }
+                Going::Over(_) | Going::Unclear => {}
+            }
             // What ends earlier than was thought may be found again by the next window.
             let moved = tracked.correct_end(end);
             if !moved && end - tracked.segment.query_end > self.quiet {
@@ -107,7 +147,8 @@ impl Tracker {
             known: found.clone(),
             told: segment.query_end,
             segment: segment.clone(),
-            seen: None,
+            seen: Some((segment.query_end, segment.reference_end)),
+            shown: (segment.query_end, segment.reference_end),
             ended: false,
         };
         self.next += 1;
@@ -170,8 +211,13 @@ impl Tracked {
         if new.query_start < old.query_start {
             (old.query_start, old.reference_start) = (new.query_start, new.reference_start);
         }
+        // Of the newest window the line is known best.
+        old.reference_end = new.reference_end + (old.query_end - new.query_end) * new.speed;
         if new.query_end > old.query_end {
             (old.query_end, old.reference_end) = (new.query_end, new.reference_end);
+        }
+        if new.query_end > self.shown.0 {
+            self.shown = (new.query_end, new.reference_end);
         }
         let (start, end) = (old.query_start, old.query_end);
         let (first, last) = (old.reference_start, old.reference_end);
@@ -193,6 +239,12 @@ impl Tracked {
             score,
             ..found.clone()
         };
+        self.grown()
+    }
+
+    /// The event that tells of growth, if there was enough since the last.
+    fn grown(&mut self) -> Option<Event> {
+        let end = self.segment.query_end;
         if end - self.told < GROWTH {
             return None;
         }
@@ -201,6 +253,31 @@ impl Tracked {
             match_id: self.id,
             r#match: Some(self.message()),
         }))
+    }
+
+    /// The reference time at a query time, as the segment goes.
+    fn line(&self, query: f64) -> f64 {
+        let segment = &self.segment;
+        segment.reference_end + (query - segment.query_end) * segment.speed
+    }
+
+    /// The pictures are alike up to a time.
+    fn reach(&mut self, until: f64) -> Option<Event> {
+        if until > self.segment.query_end {
+            self.end_at((until, self.line(until)));
+        }
+        self.grown()
+    }
+
+    fn end_at(&mut self, (query, reference): (f64, f64)) {
+        let segment = &mut self.segment;
+        segment.query_end = query.max(segment.query_start);
+        segment.reference_end = reference.max(segment.reference_start);
+    }
+
+    /// Whether the last window shows it well after a time.
+    fn shows_after(&self, time: f64) -> bool {
+        self.seen.is_some_and(|(query, _)| query > time + BEYOND)
     }
 
     /// Moves the end to where a window up to `end` shows it, if that is earlier by what is worth an
@@ -224,15 +301,18 @@ impl Tracked {
         })
     }
 
-    /// Shares of the whole are left out: a live stream has no whole.
-    fn message(&self) -> proto::Match {
-        let found = Match {
+    /// What is known. Shares of the whole are left out: a live stream has no whole.
+    fn whole(&self) -> Match {
+        Match {
             segments: vec![self.segment.clone()],
             query_coverage: None,
             reference_coverage: None,
             ..self.known.clone()
-        };
-        found.into()
+        }
+    }
+
+    fn message(&self) -> proto::Match {
+        self.whole().into()
     }
 }
 
@@ -297,11 +377,11 @@ mod tests {
 
     #[test]
     fn a_match_starts_grows_and_ends() {
-        let mut tracker = Tracker::new(2.5);
+        let mut tracker = Tracker::new(2.5, 12.0);
         let mut check = |start: f64, end: f64, matches: &[Match], want: &[&str]| {
             let matches = later(matches, start);
             assert_eq!(
-                text(&tracker.update(start, end, &matches)),
+                text(&tracker.update(start, end, &matches, &[])),
                 want,
                 "at {end}"
             );
@@ -341,12 +421,12 @@ mod tests {
 
     #[test]
     fn other_places_and_other_references_are_other_matches() {
-        let mut tracker = Tracker::new(2.5);
+        let mut tracker = Tracker::new(2.5, 12.0);
         let both = [shows("a", 0.0, 5.0, 0.0), shows("b", 0.0, 5.0, 0.0)];
-        let events = tracker.update(0.0, 5.0, &both);
+        let events = tracker.update(0.0, 5.0, &both, &[]);
         assert_eq!(text(&events), ["started 1 0.0-5.0", "started 2 0.0-5.0"]);
         // The song starts over.
-        let events = tracker.update(0.0, 7.0, &[shows("a", 3.0, 7.0, -3.0)]);
+        let events = tracker.update(0.0, 7.0, &[shows("a", 3.0, 7.0, -3.0)], &[]);
         assert_eq!(text(&events), ["started 3 3.0-7.0"]);
         let events = tracker.close();
         assert_eq!(events.len(), 3);
@@ -355,9 +435,9 @@ mod tests {
 
     #[test]
     fn an_end_is_known_better_afterwards() {
-        let mut tracker = Tracker::new(2.5);
+        let mut tracker = Tracker::new(2.5, 12.0);
         let mut check = |end: f64, shown_to: f64, want: &[&str]| {
-            let events = tracker.update(0.0, end, &[shows("a", 1.0, shown_to, 10.0)]);
+            let events = tracker.update(0.0, end, &[shows("a", 1.0, shown_to, 10.0)], &[]);
             assert_eq!(text(&events), want, "at {end}");
         };
         check(9.0, 9.0, &["started 1 1.0-9.0"]);
@@ -371,10 +451,73 @@ mod tests {
     }
 
     #[test]
+    fn alike_pictures_keep_a_match_going() {
+        let film = |from: f64, to: f64| Match {
+            media: Media::Video,
+            ..shows("a", from, to, 10.0)
+        };
+        let mut tracker = Tracker::new(2.5, 12.0);
+        let mut check = |end: f64, shown: &[Match], going: Going, want: &[&str]| {
+            let events = tracker.update(0.0, end, shown, &[(1, going)]);
+            assert_eq!(text(&events), want, "at {end}");
+        };
+        check(
+            6.0,
+            &[film(1.0, 6.0)],
+            Going::Unclear,
+            &["started 1 1.0-6.0"],
+        );
+        check(7.0, &[], Going::On(6.9), &["extended 1 1.0-6.9"]);
+        check(
+            8.0,
+            &[film(1.0, 7.2)],
+            Going::On(7.9),
+            &["extended 1 1.0-7.9"],
+        );
+        // A picture of its stretch is covered for a while, but the look-up shows what comes after.
+        check(
+            10.0,
+            &[film(1.0, 9.9)],
+            Going::Over(8.1),
+            &["extended 1 1.0-9.9"],
+        );
+        // It ends, though the window seems to show a little more.
+        check(
+            11.0,
+            &[film(1.0, 10.6)],
+            Going::Over(9.5),
+            &["ended 1 1.0-9.5"],
+        );
+        check(12.0, &[film(1.0, 10.6)], Going::Unclear, &[]);
+        check(13.0, &[], Going::Unclear, &[]);
+        assert_eq!(tracker.pictures().count(), 0);
+    }
+
+    #[test]
+    fn alike_pictures_alone_keep_it_for_a_while_only() {
+        let film = Match {
+            media: Media::Video,
+            ..shows("a", 1.0, 6.0, 10.0)
+        };
+        let mut tracker = Tracker::new(2.5, 12.0);
+        let mut events = tracker.update(0.0, 6.0, &[film], &[]);
+        for end in 7..30 {
+            let end = f64::from(end);
+            events = tracker.update(end - 12.0, end, &[], &[(1, Going::On(end))]);
+            if !text(&events)[0].starts_with("extended") {
+                break;
+            }
+        }
+        // Nothing but likeness spoke for the rest.
+        assert_eq!(text(&events), ["ended 1 1.0-6.0"]);
+        assert_eq!(tracker.position(), 19.0);
+    }
+
+    #[test]
     fn a_loop_is_one_match() {
-        let mut tracker = Tracker::new(2.5);
+        let mut tracker = Tracker::new(2.5, 12.0);
         let mut check = |end: f64, matches: &[Match], want: &[&str]| {
-            let events = tracker.update(0.0, end, matches);
+            let events = tracker.update(0.0, end, matches, &[]);
             assert_eq!(text(&events), want, "at {end}");
         };
         // The same four seconds again and again, found at three places of the reference at once.

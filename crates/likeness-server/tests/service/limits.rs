@@ -9,14 +9,16 @@ use likeness::core::{Density, Fingerprint, StreamState};
 use likeness_server::client::Client;
 use likeness_server::proto::match_request::Payload;
 use likeness_server::proto::match_service_client::MatchServiceClient;
+use likeness_server::proto::reference_service_client::ReferenceServiceClient;
 use likeness_server::proto::{
     GetStatsRequest, GetStatsResponse, MatchFingerprintRequest, MatchRequest,
 };
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::mpsc::Sender;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -37,8 +39,13 @@ fn is_busy(status: &Status) -> bool {
 
 /// An upload that goes on until the sender is dropped.
 async fn upload(server: &Server) -> (Sender<Payload>, tokio::task::JoinHandle<Result<(), Status>>) {
-    let (sender, receiver) = channel(4);
-    let channel = server.channel().await;
+    upload_on(server.channel().await).await
+}
+
+async fn upload_on(
+    channel: Channel,
+) -> (Sender<Payload>, tokio::task::JoinHandle<Result<(), Status>>) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
     let messages = ReceiverStream::new(receiver);
     let messages = tokio_stream::StreamExt::map(messages, |payload| MatchRequest {
         payload: Some(payload),
@@ -158,6 +165,50 @@ async fn sizes_are_bounded() {
     sender.send(chunk).await.unwrap();
     too_large(&call.await.unwrap().unwrap_err());
     assert_eq!(server.spooled(), 0);
+}
+
+#[tokio::test]
+async fn all_uploads_together_are_bounded() {
+    let server = Server::empty(&[
+        "limits.upload_mib=1",
+        "limits.spool_mib=1",
+        "limits.retry_s=7",
+        "admin_listen='127.0.0.1:0'",
+    ]);
+    let lying = || metric(&server, "likeness_spool_bytes");
+    let most_of_it = || Payload::Chunk(vec![0; 700 << 10].into());
+    let (first, _call) = upload(&server).await;
+    first.send(most_of_it()).await.unwrap();
+    until("the first lies there", || lying() > Some(0.0)).await;
+    let (second, call) = upload(&server).await;
+    second.send(most_of_it()).await.unwrap();
+    let status = call.await.unwrap().unwrap_err();
+    assert!(is_busy(&status), "{status:?}");
+    assert_eq!(reason(&status), "BUSY");
+    // What has gone makes room.
+    drop(first);
+    until("the first has gone", || lying() == Some(0.0)).await;
+    let (third, call) = upload(&server).await;
+    third.send(most_of_it()).await.unwrap();
+    drop(third);
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+}
+
+#[tokio::test]
+async fn requests_on_one_connection_wait_for_their_turn() {
+    let server = Server::empty(&["limits.streams_per_connection=1"]);
+    let channel = server.channel().await;
+    let (sender, call) = upload_on(channel.clone()).await;
+    let mut other = ReferenceServiceClient::new(channel);
+    // The upload is there before the other request is.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let stats = tokio::spawn(async move { other.get_stats(GetStatsRequest::default()).await });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!stats.is_finished());
+    drop(sender);
+    call.await.unwrap().unwrap_err();
+    stats.await.unwrap().unwrap();
 }
 
 /// A film that is looked up for minutes: a short one again and again.

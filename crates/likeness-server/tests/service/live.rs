@@ -314,6 +314,34 @@ async fn what_cannot_be_followed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_stream_may_neither_pause_nor_cost_too_much() {
+    let wav = std::fs::read(broadcast()).unwrap();
+    let server = Server::empty(&["live.idle_s=0.5"]);
+    let silent = tokio_stream::pending::<Bytes>();
+    let begun = tokio_stream::iter(chunks(&wav[..100_000], 10_007));
+    let stream = tokio_stream::StreamExt::chain(begun, silent);
+    let mut client = server.client().await;
+    let call = client.match_live(options(pcm(SampleFormat::S16)), stream);
+    let mut stream = call.await.unwrap();
+    let status = loop {
+        match stream.message().await {
+            Ok(event) => assert!(event.is_some()),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    until("no worker", || server.workers().is_empty()).await;
+
+    let server = Server::empty(&["live.cpu_s=1"]);
+    let day = wav.repeat(200);
+    let status = events(&server, pcm(SampleFormat::S16), &day).await;
+    let status = status.unwrap_err();
+    let told = (status.code(), reason(&status));
+    assert_eq!((told.0, told.1.as_str()), (Code::InvalidArgument, "LIMIT"));
+    until("no worker", || server.workers().is_empty()).await;
+}
+
+#[tokio::test]
 async fn a_decoder_may_crash_hang_or_lie() {
     let files = tempfile::tempdir().unwrap();
     let wav = std::fs::read(broadcast()).unwrap();

@@ -3,6 +3,7 @@
 // Helpers of tests are tests as well.
 #![allow(clippy::unwrap_used)]
 
+mod deploy;
 mod guard;
 mod hostile;
 mod life;
