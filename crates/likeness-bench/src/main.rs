@@ -4,6 +4,7 @@ mod ablate;
 mod calibrate;
 mod cast;
 mod compare;
+mod constants;
 mod corpus;
 mod costs;
 mod decode;
@@ -133,6 +134,8 @@ enum Command {
         /// The folder of the other.
         other: PathBuf,
     },
+    /// Takes what `likeness plan` reckons with from runs that were made.
+    Constants(constants::Options),
     /// Compares every work with all others, to learn how much evidence chance gives.
     Calibrate {
         /// Works of this split only.
@@ -423,6 +426,7 @@ fn main() -> Result<()> {
             );
             ensure!(found.differences.is_empty(), found.differences.join("\n"));
         }
+        Command::Constants(options) => constants::constants(&options, &report::machine())?,
         Command::Calibrate {
             split,
             kind,

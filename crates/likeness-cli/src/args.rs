@@ -79,6 +79,11 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Give the space of removed references back.
     Compact(Compact),
+    /// Set up a store that other engines run.
+    #[command(subcommand)]
+    Store(Store),
+    /// Tell what a catalogue would need: cores, memory, disk, shards and money, from measured costs.
+    Plan(Plan),
     /// Copy the references of other libraries into the library.
     ///
     /// Each library is copied whole or not at all. Content that is there already is left as it is.
@@ -103,10 +108,11 @@ pub(crate) enum Command {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LibraryPath {
-    /// The library's directory.
+    /// The library's directory, or its store: clickhouse://HOST:PORT/DATABASE.
     #[arg(
         short = 'l',
         long = "library",
+        visible_alias = "store",
         value_name = "DIR",
         env = "LIKENESS_LIBRARY",
         hide_env_values = true,
@@ -219,6 +225,10 @@ pub(crate) struct Match {
     /// Media files, fingerprint files and directories of them.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// When a part of a store does not answer, search the rest: such reports are errors of the code
+    /// "partial". Otherwise they hold no matches.
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
     #[command(flatten)]
     pub(crate) library: LibraryPath,
     #[command(flatten)]
@@ -373,6 +383,76 @@ pub(crate) struct Verify {
 pub(crate) struct Compact {
     #[command(flatten)]
     pub(crate) library: LibraryPath,
+}
+
+/// A catalogue and its traffic.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Plan {
+    /// Hours of sound in the catalogue, that of its films included.
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub(crate) audio_hours: f64,
+    /// Hours of moving picture in the catalogue.
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub(crate) video_hours: f64,
+    /// Uploads to be matched on an average day.
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub(crate) uploads_per_day: f64,
+    /// How long an average upload is.
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub(crate) seconds_per_upload: f64,
+    /// Share of the uploads that have a picture.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 1.0)]
+    pub(crate) uploads_with_picture: f64,
+    /// Days in which the whole catalogue shall be fingerprinted.
+    #[arg(long, value_name = "N", value_parser = amount, default_value_t = 30.0)]
+    pub(crate) ingest_days: f64,
+    /// The busiest moment's uploads, as a multiple of the average.
+    #[arg(long, value_name = "N", value_parser = amount, default_value_t = 3.0)]
+    pub(crate) peak: f64,
+    /// Copies of everything on disk and in memory.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) replicas: u32,
+    /// Share of what a small library finds that every shard shall find: the larger, the smaller shards.
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 0.9)]
+    pub(crate) found: f64,
+    /// Prices, for money: currency, core_month, memory_gib_month, disk_gb_month.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) prices: Option<PathBuf>,
+    /// Other measured constants than those that come with the program.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) constants: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// A finite number that is not negative.
+fn amount(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    match (0.0..=1e12).contains(&value) {
+        true => Ok(value),
+        false => Err("must lie between 0 and 1e12".to_owned()),
+    }
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    amount(text).and_then(|value| match value <= 1.0 {
+        true => Ok(value),
+        false => Err("must lie between 0 and 1".to_owned()),
+    })
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Make the tables, or bring those of an older program up to date. May be repeated.
+    Init {
+        #[command(flatten)]
+        library: LibraryPath,
+        /// The cluster, as the servers' settings call it, over which the tables are spread; without it
+        /// they are made on the one server.
+        #[arg(long, value_name = "NAME")]
+        cluster: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -56,6 +56,18 @@ impl<F> StreamState<F> {
         }
     }
 
+    /// The same outcome, with the fingerprint where it is.
+    pub fn as_ref(&self) -> StreamState<&F> {
+        match self {
+            StreamState::Analysed(found) => StreamState::Analysed(found),
+            StreamState::Absent => StreamState::Absent,
+            StreamState::Empty => StreamState::Empty,
+            StreamState::TooShort => StreamState::TooShort,
+            StreamState::Undecodable => StreamState::Undecodable,
+            StreamState::Skipped => StreamState::Skipped,
+        }
+    }
+
     /// The same outcome with another value in place of the fingerprint.
     pub fn map<G>(self, f: impl FnOnce(F) -> G) -> StreamState<G> {
         match self {

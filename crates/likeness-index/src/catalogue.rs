@@ -25,6 +25,29 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry of a catalogue that is kept elsewhere. Of streams that were fingerprinted the encoded
+    /// bytes are counted.
+    pub fn new(
+        id: ReferenceId,
+        identifier: String,
+        content: ContentHash,
+        duration: f64,
+        added: u64,
+        audio: StreamState<u64>,
+        video: StreamState<u64>,
+    ) -> Entry {
+        let span = |len| Span { start: 0, len };
+        Entry {
+            id,
+            identifier,
+            content,
+            duration,
+            added,
+            audio: audio.map(span),
+            video: video.map(span),
+        }
+    }
+
     /// What became of the sound; if it was fingerprinted, the fingerprint's encoded bytes.
     pub fn audio(&self) -> StreamState<u64> {
         self.audio.clone().map(|span| span.len)

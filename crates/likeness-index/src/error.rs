@@ -66,6 +66,14 @@ pub enum LibraryError {
         /// The library.
         path: PathBuf,
     },
+    /// What a directory can do and this place cannot.
+    #[error("{}: cannot {what} here; only a library in a directory can", path.display())]
+    Unsupported {
+        /// The place.
+        path: PathBuf,
+        /// What was asked for.
+        what: &'static str,
+    },
     /// An earlier commit failed half way, so that this writer no longer knows what is on disk.
     #[error("{}: an earlier write failed; open the library again", path.display())]
     Abandoned {

@@ -34,7 +34,7 @@ pub struct Holder {
 
 impl Holder {
     /// This process, now.
-    fn own() -> Holder {
+    pub fn own() -> Holder {
         let machine = fs::read_to_string("/proc/sys/kernel/hostname").ok();
         let program = std::env::current_exe().ok();
         let program = program.as_deref().and_then(Path::file_name);
@@ -49,7 +49,7 @@ impl Holder {
 
     /// The lock file's lines: the process, the time, the machine and the program. Older programs
     /// wrote the first alone.
-    fn encode(&self) -> String {
+    pub fn encode(&self) -> String {
         let (machine, program) = (self.machine.as_deref(), self.program.as_deref());
         format!(
             "{}\n{}\n{}\n{}\n",
@@ -61,7 +61,8 @@ impl Holder {
         )
     }
 
-    pub(crate) fn decode(text: &str) -> Option<Holder> {
+    /// Reads what [`Holder::encode`] wrote.
+    pub fn decode(text: &str) -> Option<Holder> {
         let mut lines = text.lines().map(str::trim);
         let process = lines.next()?.parse().ok()?;
         let mut next = || lines.next().filter(|line| !line.is_empty());

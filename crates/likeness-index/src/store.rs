@@ -27,6 +27,14 @@ pub enum StoreError {
         /// What does not fit.
         reason: String,
     },
+    /// A store that another engine runs did not answer, or not as it should.
+    #[error("{place}: {reason}")]
+    Remote {
+        /// The store.
+        place: String,
+        /// What it said, or what befell it.
+        reason: String,
+    },
     /// Nobody waits for the answer any more.
     #[error("stopped before it was done")]
     Stopped,

@@ -9,8 +9,8 @@ pub struct Args {
     /// A file of settings.
     #[arg(short, long, value_name = "FILE", env = "LIKENESS_SERVE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// A library's directory, with the name that requests use; "default" if none is given.
-    #[arg(short, long = "library", value_name = "[NAME=]DIR")]
+    /// A library's directory or store, with the name that requests use; "default" if none is given.
+    #[arg(short, long = "library", alias = "store", value_name = "[NAME=]DIR")]
     #[arg(env = "LIKENESS_LIBRARY", hide_env_values = true)]
     pub libraries: Vec<String>,
     /// Where to serve gRPC.
@@ -42,7 +42,11 @@ impl Args {
             layers.push(Layer::file(path)?);
         }
         for library in &self.libraries {
-            let (name, directory) = library.split_once('=').unwrap_or(("default", library));
+            let (name, directory) = match library.split_once('=') {
+                // Not the first of an address's own.
+                Some((name, place)) if !name.contains('/') => (name, place),
+                _ => ("default", library.as_str()),
+            };
             let quoted = toml::Value::String(directory.to_owned());
             let assignment = format!("libraries.{name}={quoted}");
             layers.push(Layer::assignment("--library", &assignment)?);
@@ -77,7 +81,9 @@ mod tests {
         std::fs::write(&config, text).unwrap();
         let args = Args {
             config: Some(config),
-            libraries: vec!["/d".to_owned(), "song=/s=t".to_owned()],
+            libraries: ["/d", "song=/s=t", "far=store://h/d?a=b", "store://h/d?a=c"]
+                .map(str::to_owned)
+                .into(),
             listen: Some("127.0.0.1:2".to_owned()),
             set: vec!["limits.decodes=7".to_owned()],
             ..Args::default()
@@ -90,7 +96,12 @@ mod tests {
             .iter()
             .map(|(name, path)| (name.as_str(), path.as_path()))
             .collect();
-        let want = [("default", "/d"), ("film", "/f"), ("song", "/s=t")];
+        let want = [
+            ("default", "store://h/d?a=c"),
+            ("far", "store://h/d?a=b"),
+            ("film", "/f"),
+            ("song", "/s=t"),
+        ];
         assert_eq!(libraries, want.map(|(name, path)| (name, Path::new(path))));
     }
 }

@@ -3,12 +3,13 @@
 
 use crate::refusal;
 use likeness::core::Fingerprint;
-use likeness::{AddEvent, AddOptions, Input, LibraryError, LibraryWriter};
+use likeness::{AddEvent, AddOptions, Input, LibraryError, LibraryWriter, Place};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,11 +51,11 @@ enum Order {
 }
 
 impl Clerk {
-    /// A clerk for the library in `directory`, for whom at most `queue` orders wait.
-    pub(crate) fn new(directory: PathBuf, queue: usize, retry: Duration) -> Clerk {
+    /// A clerk for the library at `place`, for whom at most `queue` orders wait.
+    pub(crate) fn new(place: Arc<dyn Place>, queue: usize, retry: Duration) -> Clerk {
         let (orders, receiver) = sync_channel(queue.max(1));
         let desk = Desk {
-            directory,
+            place,
             orders: receiver,
             retry,
         };
@@ -103,7 +104,7 @@ fn store(fingerprint: &Fingerprint, spool: &Path) -> io::Result<File> {
 
 /// The clerk's own side.
 struct Desk {
-    directory: PathBuf,
+    place: Arc<dyn Place>,
     orders: Receiver<Order>,
     retry: Duration,
 }
@@ -121,7 +122,7 @@ impl Desk {
     fn open(&self) -> Result<LibraryWriter, LibraryError> {
         let begin = Instant::now();
         loop {
-            match LibraryWriter::open(&self.directory) {
+            match LibraryWriter::open_at(&*self.place, false) {
                 Err(LibraryError::Locked { .. }) if begin.elapsed() < PATIENCE => {
                     std::thread::sleep(TRY);
                 }

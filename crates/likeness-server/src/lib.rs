@@ -29,7 +29,7 @@ mod upload;
 mod worker;
 
 pub use args::Args;
-pub use serve::{ServeError, run};
+pub use serve::{FindStore, ServeError, run};
 pub use settings::SettingsError;
 pub use worker::become_worker_if_asked;
 

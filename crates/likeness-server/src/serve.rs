@@ -12,7 +12,8 @@ use crate::service::Service;
 use crate::settings::{LogFormat, Settings, SettingsError, Tls, seconds};
 use crate::shelf::Shelf;
 use crate::telemetry::Telemetry;
-use likeness::{Library, LibraryError};
+use likeness::{Directory, Library, LibraryError, Place};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -78,17 +79,21 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
-/// Does what the command line says; serves until SIGTERM or SIGINT.
+/// Finds the place of a library that is no directory, by its address; `None` for a directory.
+pub type FindStore<'a> = &'a dyn Fn(&str) -> Option<Result<Arc<dyn Place>, LibraryError>>;
+
+/// Does what the command line says; serves until SIGTERM or SIGINT. `stores` knows where libraries may
+/// be besides in directories.
 ///
 /// # Errors
 /// The service could not be started. Once it serves, it ends in good order.
-pub fn run(args: &Args) -> Result<(), ServeError> {
+pub fn run(args: &Args, stores: FindStore<'_>) -> Result<(), ServeError> {
     if args.hash_token {
         return Ok(hash_token()?);
     }
     let settings = args.settings()?;
     if args.check {
-        return check(&settings);
+        return check(&settings, stores);
     }
     if args.probe {
         return admin::probe(settings.admin_listen).map_err(ServeError::NotReady);
@@ -97,7 +102,8 @@ pub fn run(args: &Args) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve(&settings));
+    let places = places(&settings, stores)?;
+    let served = runtime.block_on(serve(&settings, places));
     // What still runs belongs to nobody any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
@@ -116,21 +122,21 @@ fn hash_token() -> io::Result<()> {
 }
 
 /// Checks everything that can be checked without serving.
-fn check(settings: &Settings) -> Result<(), ServeError> {
+fn check(settings: &Settings, stores: FindStore<'_>) -> Result<(), ServeError> {
     Access::new(&settings.tokens)?;
     if let Some(tls) = &settings.tls {
         Server::builder().tls_config(tls_config(tls)?)?;
     }
     check_spool(&settings.spool)?;
-    for (name, directory) in &settings.libraries {
-        let shown = directory.display();
-        match Library::open(directory) {
+    for (name, place) in places(settings, stores)? {
+        let shown = &place;
+        match Library::open_at(&*place) {
             Ok(library) => {
                 let references = library.stats().references;
                 println!("library {name}: {shown}, {references} references");
             }
-            Err(LibraryError::Missing { .. }) => {
-                check_creatable(directory)?;
+            Err(LibraryError::Missing { path }) => {
+                check_creatable(&path)?;
                 println!("library {name}: {shown}, to be created");
             }
             Err(error) => return Err(error.into()),
@@ -138,6 +144,19 @@ fn check(settings: &Settings) -> Result<(), ServeError> {
     }
     println!("the settings are good");
     Ok(())
+}
+
+/// The libraries' places, by name.
+fn places(
+    settings: &Settings,
+    stores: FindStore<'_>,
+) -> Result<BTreeMap<String, Arc<dyn Place>>, LibraryError> {
+    let place = |(name, path): (&String, &PathBuf)| {
+        let store = path.to_str().and_then(stores);
+        let place = store.unwrap_or_else(|| Ok(Arc::new(Directory(path.clone()))))?;
+        Ok((name.clone(), place))
+    };
+    settings.libraries.iter().map(place).collect()
 }
 
 /// Whether a directory that is not there yet could be made, by making one beside where it would lie.
@@ -188,10 +207,13 @@ fn tls_config(tls: &Tls) -> Result<ServerTlsConfig, ServeError> {
     })
 }
 
-async fn serve(settings: &Settings) -> Result<(), ServeError> {
+async fn serve(
+    settings: &Settings,
+    places: BTreeMap<String, Arc<dyn Place>>,
+) -> Result<(), ServeError> {
     check_spool(&settings.spool)?;
     let (limits, retry) = (&settings.limits, seconds(settings.limits.retry_s));
-    let shelf = Arc::new(Shelf::open(&settings.libraries, limits.queue, retry)?);
+    let shelf = Arc::new(Shelf::open(&places, limits.queue, retry)?);
     let telemetry = Arc::new(Telemetry::new());
     let draining = CancellationToken::new();
     end_on_signals(draining.clone())?;

@@ -2,10 +2,8 @@
 
 use crate::clerk::Clerk;
 use crate::refusal;
-use likeness::{Library, LibraryError, LibraryWriter};
+use likeness::{Library, LibraryError, LibraryWriter, Place, Stamp};
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -19,40 +17,21 @@ pub(crate) struct Shelf {
 /// One library: its newest state for readers, its clerk for changes.
 pub(crate) struct Held {
     pub(crate) name: String,
-    directory: PathBuf,
+    place: Arc<dyn Place>,
     current: Mutex<(Option<Stamp>, Arc<Library>)>,
     pub(crate) clerk: Clerk,
-}
-
-/// Tells one state of a library from another, without reading it: every change is a new manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
-}
-
-impl Stamp {
-    fn of(library: &Path) -> Option<Stamp> {
-        let manifest = std::fs::metadata(library.join("manifest")).ok()?;
-        Some(Stamp {
-            inode: manifest.ino(),
-            modified: (manifest.mtime(), manifest.mtime_nsec()),
-            size: manifest.len(),
-        })
-    }
 }
 
 impl Shelf {
     /// Opens and checks the libraries; creates those that are missing.
     pub(crate) fn open(
-        directories: &BTreeMap<String, PathBuf>,
+        places: &BTreeMap<String, Arc<dyn Place>>,
         queue: usize,
         retry: Duration,
     ) -> Result<Shelf, LibraryError> {
         let mut libraries = BTreeMap::new();
-        for (name, directory) in directories {
-            let held = Held::open(name, directory, queue, retry)?;
+        for (name, place) in places {
+            let held = Held::open(name, place.clone(), queue, retry)?;
             libraries.insert(name.clone(), Arc::new(held));
         }
         let first = libraries.keys().next().cloned().unwrap_or_default();
@@ -87,16 +66,16 @@ impl Shelf {
 impl Held {
     fn open(
         name: &str,
-        directory: &Path,
+        place: Arc<dyn Place>,
         queue: usize,
         retry: Duration,
     ) -> Result<Held, LibraryError> {
-        let stamp = Stamp::of(directory);
-        let library = match Library::open(directory) {
+        let stamp = place.stamp();
+        let library = match Library::open_at(&*place) {
             Err(LibraryError::Missing { .. }) => {
                 // The lock of a writer that creates it meanwhile is no reason to fail.
-                match LibraryWriter::open_or_create(directory) {
-                    Ok(_) | Err(LibraryError::Locked { .. }) => Library::open(directory)?,
+                match LibraryWriter::open_at(&*place, true) {
+                    Ok(_) | Err(LibraryError::Locked { .. }) => Library::open_at(&*place)?,
                     Err(error) => return Err(error),
                 }
             }
@@ -104,18 +83,18 @@ impl Held {
         };
         Ok(Held {
             name: name.to_owned(),
-            directory: directory.to_owned(),
+            clerk: Clerk::new(place.clone(), queue, retry),
+            place,
             current: Mutex::new((stamp, Arc::new(library))),
-            clerk: Clerk::new(directory.to_owned(), queue, retry),
         })
     }
 
     /// The newest state, whoever made it. Blocks for as long as opening takes, when it is new.
     pub(crate) fn newest(&self) -> Result<Arc<Library>, LibraryError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = Stamp::of(&self.directory);
+        let stamp = self.place.stamp();
         if stamp.is_none() || current.0 != stamp {
-            let library = Library::browse(&self.directory)?;
+            let library = Library::browse_at(&*self.place)?;
             *current = (stamp, Arc::new(library));
         }
         Ok(current.1.clone())
@@ -139,13 +118,18 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
+    fn at(directory: &Path) -> Arc<dyn Place> {
+        Arc::new(likeness::Directory(directory.to_owned()))
+    }
 
     #[test]
     fn names_lead_to_libraries() {
         let root = tempfile::tempdir().unwrap();
         let shelf = |names: &[&str]| {
-            let directories = names.iter().map(|n| (n.to_string(), root.path().join(n)));
-            Shelf::open(&directories.collect(), 1, Duration::ZERO).unwrap()
+            let places = names.iter().map(|n| (n.to_string(), at(&root.path().join(n))));
+            Shelf::open(&places.collect(), 1, Duration::ZERO).unwrap()
         };
         let check = |names: &[&str], asked: &str, want: Option<&str>| {
             let held = shelf(names).get(asked);
@@ -161,7 +145,7 @@ mod tests {
     fn what_is_no_library_is_refused() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("diary.txt"), b"x").unwrap();
-        let directories = BTreeMap::from([("d".to_owned(), root.path().to_owned())]);
-        assert!(Shelf::open(&directories, 1, Duration::ZERO).is_err());
+        let places = BTreeMap::from([("d".to_owned(), at(root.path()))]);
+        assert!(Shelf::open(&places, 1, Duration::ZERO).is_err());
     }
 }

@@ -10,7 +10,8 @@ use likeness_core::{
     ContentHash, Density, Fingerprint, PostingSpace, ReferenceId, StreamState, Stretches,
 };
 use likeness_index::{
-    Entry, Extractors, FileCheck, LibraryError, Snapshot, Stoppable, Store, StoreError,
+    Collection, Directory, Entry, Extractors, FileCheck, LibraryError, Place, Stoppable, Store,
+    StoreError,
 };
 use likeness_match::audio::ChromaCache;
 use likeness_match::video::{Going, VideoMatchConfig, going};
@@ -18,12 +19,8 @@ use likeness_video::VideoConfig;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-/// A library up to this many bytes is checked whole when it is opened: it takes a fraction of a
-/// second. In a larger one every byte is checked when it is first used.
-const CHECKED_WHOLE: u64 = 1 << 30;
-
 /// The configurations of the extractors that this program has.
-pub(crate) fn extractors() -> Extractors {
+pub fn extractors() -> Extractors {
     Extractors {
         audio: likeness_core::audio::EXTRACTOR,
         video: VideoConfig::DEFAULT.hash(),
@@ -121,7 +118,7 @@ pub struct Traced {
 /// One state of a library, for reading. Changes made meanwhile are not seen, and do no harm.
 #[derive(Debug)]
 pub struct Library {
-    snapshot: Snapshot,
+    snapshot: Box<dyn Collection>,
     chroma: ChromaCache,
 }
 
@@ -132,11 +129,15 @@ impl Library {
     /// # Errors
     /// No library, one of a newer format or of other extractors, damaged or unreadable files.
     pub fn open(directory: &Path) -> Result<Library, LibraryError> {
-        let library = Library::browse(directory)?;
-        if library.snapshot.file_bytes() <= CHECKED_WHOLE {
-            library.snapshot.check_all()?;
-        }
-        Ok(library)
+        Library::open_at(&Directory(directory.to_owned()))
+    }
+
+    /// As [`Library::open`], wherever the library is kept.
+    ///
+    /// # Errors
+    /// As of [`Library::open`], and what a store says that cannot be reached.
+    pub fn open_at(place: &dyn Place) -> Result<Library, LibraryError> {
+        Ok(Library::of(place.open(&extractors())?))
     }
 
     /// Opens a library to look at what it holds, in milliseconds: only what is used is checked.
@@ -144,11 +145,22 @@ impl Library {
     /// # Errors
     /// As [`Library::open`], damage only where it is met.
     pub fn browse(directory: &Path) -> Result<Library, LibraryError> {
-        let snapshot = Snapshot::open(directory, &extractors())?;
-        Ok(Library {
+        Library::browse_at(&Directory(directory.to_owned()))
+    }
+
+    /// As [`Library::browse`], wherever the library is kept.
+    ///
+    /// # Errors
+    /// As of [`Library::browse`], and what a store says that cannot be reached.
+    pub fn browse_at(place: &dyn Place) -> Result<Library, LibraryError> {
+        Ok(Library::of(place.browse(&extractors())?))
+    }
+
+    fn of(snapshot: Box<dyn Collection>) -> Library {
+        Library {
             snapshot,
             chroma: ChromaCache::default(),
-        })
+        }
     }
 
     /// Checks every file of a library, and goes on after a damaged one.
@@ -156,7 +168,7 @@ impl Library {
     /// # Errors
     /// No library, or a manifest that cannot be read.
     pub fn verify(directory: &Path) -> Result<Vec<FileCheck>, LibraryError> {
-        likeness_index::verify(directory)
+        Directory(directory.to_owned()).verify()
     }
 
     /// What it holds, in the order in which it was added.
@@ -171,15 +183,19 @@ impl Library {
 
     /// Sums over all references.
     pub fn stats(&self) -> Stats {
-        let snapshot = &self.snapshot;
+        let extent = self.snapshot.extent();
+        let postings = |space| {
+            let at = PostingSpace::ALL.iter().position(|s| *s == space);
+            at.map_or(0, |at| extent.postings[at])
+        };
         let mut stats = Stats {
-            removed: snapshot.dead_count(),
-            audio_postings: snapshot.posting_count(PostingSpace::AudioLandmark),
-            video_postings: snapshot.posting_count(PostingSpace::VideoKeypoint),
-            file_bytes: snapshot.file_bytes(),
-            files: snapshot.run_count(),
-            generation: snapshot.generation(),
-            format_version: snapshot.format_version(),
+            removed: extent.removed,
+            audio_postings: postings(PostingSpace::AudioLandmark),
+            video_postings: postings(PostingSpace::VideoKeypoint),
+            file_bytes: extent.bytes,
+            files: extent.files,
+            generation: extent.generation,
+            format_version: extent.format_version,
             ..Stats::default()
         };
         for reference in self.references() {
@@ -262,10 +278,15 @@ impl Library {
             Some((entry.identifier.as_str(), entry.duration))
         };
         let store = Stoppable {
-            store: &self.snapshot,
+            store: &*self.snapshot,
             stop,
         };
-        matching::report(query, fingerprint, &store, &self.chroma, &name, options)
+        let lapses = self.snapshot.lapses();
+        let report = matching::report(query, fingerprint, &store, &self.chroma, &name, options);
+        match self.snapshot.lapses() == lapses {
+            true => report,
+            false => matching::partial(report),
+        }
     }
 
     /// Whether a match of picture that is known, whose one segment is in the fingerprint's time, goes on
@@ -283,13 +304,13 @@ impl Library {
             film,
             entry.id,
             known,
-            &self.snapshot,
+            &*self.snapshot,
             &VideoMatchConfig::default(),
         )
     }
 
-    pub(crate) fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
+    pub(crate) fn snapshot(&self) -> &dyn Collection {
+        &*self.snapshot
     }
 
     pub(crate) fn chroma(&self) -> &ChromaCache {
@@ -298,6 +319,6 @@ impl Library {
 
     /// What matching reads, for programs that match on their own.
     pub fn store(&self) -> &dyn Store {
-        &self.snapshot
+        &*self.snapshot
     }
 }

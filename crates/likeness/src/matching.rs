@@ -72,11 +72,24 @@ pub(crate) fn report<'a>(
 }
 
 /// The report when only a part of a file could be decoded: an error, with what was found.
-pub(crate) fn truncated(mut report: MatchReport, message: String) -> MatchReport {
+pub(crate) fn truncated(report: MatchReport, message: String) -> MatchReport {
+    incomplete(report, "truncated", message)
+}
+
+/// The report when a part of the library did not answer: an error, with what was found in the rest.
+pub(crate) fn partial(report: MatchReport) -> MatchReport {
+    let message = format!(
+        "{}: a part of the library did not answer; only the rest was searched",
+        report.query
+    );
+    incomplete(report, "partial", message)
+}
+
+fn incomplete(mut report: MatchReport, code: &str, message: String) -> MatchReport {
     if report.status == Status::Ok {
         report.status = Status::Error;
         report.error = Some(ReportError {
-            code: "truncated".to_owned(),
+            code: code.to_owned(),
             message,
         });
     }

@@ -8,7 +8,9 @@ use crate::source::{FingerprintError, Source, hash_file};
 use likeness_core::{
     ContentHash, Density, Fingerprint, Posting, ReferenceId, StreamState, Stretches,
 };
-use likeness_index::{Entry, IndexWriter, LibraryError, NewReference, SPACES, StoreError};
+use likeness_index::{
+    Directory, Editor, Entry, LibraryError, NewReference, Place, SPACES, StoreError,
+};
 use likeness_video::MotionCurve;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::{BTreeMap, HashMap};
@@ -166,7 +168,7 @@ pub struct AddSummary {
 /// The one writer of a library.
 #[derive(Debug)]
 pub struct LibraryWriter {
-    pub(crate) index: IndexWriter,
+    pub(crate) index: Box<dyn Editor>,
 }
 
 impl LibraryWriter {
@@ -176,8 +178,7 @@ impl LibraryWriter {
     /// Another writer (the error names its process), something else at the path, other
     /// extractors, a newer format, damage.
     pub fn open_or_create(directory: &Path) -> Result<LibraryWriter, LibraryError> {
-        let index = IndexWriter::open_or_create(directory, &extractors())?;
-        Ok(LibraryWriter { index })
+        LibraryWriter::open_at(&Directory(directory.to_owned()), true)
     }
 
     /// Opens an existing library for writing.
@@ -185,7 +186,15 @@ impl LibraryWriter {
     /// # Errors
     /// No library, and as [`LibraryWriter::open_or_create`].
     pub fn open(directory: &Path) -> Result<LibraryWriter, LibraryError> {
-        let index = IndexWriter::open(directory, &extractors())?;
+        LibraryWriter::open_at(&Directory(directory.to_owned()), false)
+    }
+
+    /// Opens a library for writing, wherever it is kept; with `create`, an empty one where there is none.
+    ///
+    /// # Errors
+    /// As of [`LibraryWriter::open_or_create`], and what a store says that cannot be reached.
+    pub fn open_at(place: &dyn Place, create: bool) -> Result<LibraryWriter, LibraryError> {
+        let index = place.write(&extractors(), create)?;
         Ok(LibraryWriter { index })
     }
 
@@ -408,7 +417,7 @@ impl LibraryWriter {
         let pool = ThreadPoolBuilder::new().num_threads(jobs).build();
         pool.map_err(|error| {
             LibraryError::Store(StoreError::Io {
-                path: self.index.library().to_owned(),
+                path: self.index.place().to_owned(),
                 source: std::io::Error::other(error),
             })
         })

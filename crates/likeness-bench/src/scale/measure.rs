@@ -3,12 +3,12 @@
 use crate::corpus::Kind;
 use crate::stats::quantile;
 use anyhow::Result;
-use likeness::{Library, MatchOptions, Stats};
+use likeness::{Library, MatchOptions, Place, Stats};
 use likeness_core::Fingerprint;
+use likeness_core::report::MatchReport;
 use rustix::time::{ClockId, clock_gettime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 /// Look-ups before the clock counts, for what is done once in a process.
@@ -26,15 +26,31 @@ pub(crate) struct Probe {
 }
 
 /// What adding cost.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ingest {
     pub(crate) works: usize,
     /// Seconds, merges included.
     pub(crate) cpu: f64,
+    /// Seconds by the clock, of the directory and of the store beside it.
+    #[serde(default)]
+    pub(crate) wall: [f64; 2],
+}
+
+/// A store beside the directory. Times in seconds by the clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// Of one copy.
+    pub(crate) bytes: u64,
+    pub(crate) open: f64,
+    /// One look-up: p50, p95, p99.
+    pub(crate) wall: [f64; 3],
+    /// Look-ups that gave the same report, to the last digit, and those that did not.
+    pub(crate) same: usize,
+    pub(crate) others: Vec<String>,
 }
 
 /// One size. Times in seconds, sizes in bytes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Point {
     pub(crate) hours: f64,
     pub(crate) references: usize,
@@ -51,6 +67,11 @@ pub(crate) struct Point {
     pub(crate) anonymous: u64,
     /// CPU of one look-up of 15 s, all threads together: p50, p95, p99.
     pub(crate) cpu: [f64; 3],
+    /// The same by the clock.
+    #[serde(default)]
+    pub(crate) wall: [f64; 3],
+    #[serde(default)]
+    pub(crate) beside: Option<Beside>,
     /// (found, copies) of each row.
     pub(crate) rows: BTreeMap<String, (usize, usize)>,
     pub(crate) unrelated: usize,
@@ -60,14 +81,14 @@ pub(crate) struct Point {
 
 /// Looks everything up.
 pub(crate) fn measure(
-    library: &Path,
+    places: &[Box<dyn Place>],
     kind: Kind,
     probes: &[Probe],
     ingest: Option<Ingest>,
     budget: u64,
 ) -> Result<Point> {
     let start = Instant::now();
-    let open = Library::open(library)?;
+    let open = Library::open_at(&*places[0])?;
     let open_wall = start.elapsed().as_secs_f64();
     let stats = open.stats();
     let mut options = MatchOptions::default();
@@ -76,12 +97,15 @@ pub(crate) fn measure(
         open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
     }
     let mut times = Vec::with_capacity(probes.len());
+    let mut walls = Vec::with_capacity(probes.len());
+    let mut reports = Vec::with_capacity(probes.len());
     let mut rows: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut false_matches = Vec::new();
     for probe in probes {
-        let before = cpu();
+        let (before, start) = (cpu(), Instant::now());
         let report = open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
         times.push(cpu() - before);
+        walls.push(start.elapsed().as_secs_f64());
         let right = |name: &String| probe.right.contains(name);
         if probe.copy {
             let row = rows.entry(probe.row.clone()).or_default();
@@ -92,9 +116,14 @@ pub(crate) fn measure(
             let probability = found.false_positive_probability.unwrap_or(1.0);
             false_matches.push((probe.name.clone(), found.reference.clone(), probability));
         }
+        reports.push(report);
     }
     let [resident, anonymous] = ["Rss:", "Anonymous:"].map(memory);
+    let place = places.get(1);
+    let beside = place.map(|place| beside(&**place, probes, &reports, &options));
     Ok(Point {
+        wall: percentiles(&walls),
+        beside: beside.transpose()?,
         hours: hours(&stats, kind),
         references: stats.references,
         runs: stats.files,
@@ -109,10 +138,46 @@ pub(crate) fn measure(
         open_wall,
         resident,
         anonymous,
-        cpu: [0.5, 0.95, 0.99].map(|share| quantile(&times, share).unwrap_or(0.0)),
+        cpu: percentiles(&times),
         rows,
         unrelated: probes.iter().filter(|probe| probe.right.is_empty()).count(),
         false_matches,
+    })
+}
+
+fn percentiles(values: &[f64]) -> [f64; 3] {
+    [0.5, 0.95, 0.99].map(|share| quantile(values, share).unwrap_or(0.0))
+}
+
+/// Looks the same up in a store, and compares.
+fn beside(
+    place: &dyn Place,
+    probes: &[Probe],
+    reports: &[MatchReport],
+    options: &MatchOptions,
+) -> Result<Beside> {
+    let start = Instant::now();
+    let open = Library::open_at(place)?;
+    let opened = start.elapsed().as_secs_f64();
+    for probe in probes.iter().take(WARM_UP) {
+        open.match_fingerprint(&probe.name, &probe.fingerprint, options);
+    }
+    let (mut walls, mut same, mut others) = (Vec::new(), 0, Vec::new());
+    for (probe, report) in probes.iter().zip(reports) {
+        let start = Instant::now();
+        let own = open.match_fingerprint(&probe.name, &probe.fingerprint, options);
+        walls.push(start.elapsed().as_secs_f64());
+        match own == *report {
+            true => same += 1,
+            false => others.push(probe.name.clone()),
+        }
+    }
+    Ok(Beside {
+        bytes: open.stats().file_bytes,
+        open: opened,
+        wall: percentiles(&walls),
+        same,
+        others,
     })
 }
 

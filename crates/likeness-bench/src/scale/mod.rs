@@ -17,14 +17,17 @@ use crate::fingerprints;
 use crate::make::progress;
 use crate::truth::Query;
 use anyhow::{Context, Result, bail, ensure};
-use likeness::{LibraryWriter, fingerprint_file};
+use likeness::{Directory, LibraryWriter, Place, fingerprint_file};
+use likeness_clickhouse::ClickHouse;
 use likeness_core::{AudioFingerprint, Density, Fingerprint, VideoFingerprint};
 use likeness_distort::Random;
-use measure::{Ingest, Point, Probe};
+pub(crate) use measure::Point;
+use measure::{Ingest, Probe};
 use rayon::prelude::*;
 use simulate::{LENGTH, Simulator, Stream};
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 /// What is looked up lasts so long.
 const SECONDS: f64 = 15.0;
@@ -52,6 +55,10 @@ pub(crate) struct Options {
     /// Keep a library of an earlier run that is as large as the last size, and only look things up.
     #[arg(long)]
     reuse: bool,
+    /// Put the same into this store as well, and compare what it answers: clickhouse://HOST:PORT/DATABASE,
+    /// empty and made ready by `likeness store init`.
+    #[arg(long)]
+    store: Option<String>,
     /// Merge the library's files into one before each size is measured, as `likeness compact` does.
     #[arg(long)]
     compact: bool,
@@ -97,20 +104,23 @@ fn scale_of<S: Stream>(scene: &Scene<'_>, options: &Options) -> Result<String> {
     let simulator = Simulator::new(streams.collect());
     ensure!(simulator.donors() > 0, "no donor is long enough");
     let library = scene.folder.join("library");
+    let store = options.store.as_deref().map(ClickHouse::at).transpose()?;
+    let mut places: Vec<Box<dyn Place>> = vec![Box::new(Directory(library.clone()))];
+    places.extend(store.map(|store| Box::new(store) as Box<dyn Place>));
     let mut points = Vec::new();
     if options.reuse && library.exists() {
-        points.extend(measure_all(&library, &probes, options, None)?);
+        points.extend(measure_all(&places, &probes, options, None)?);
         return report::write(&points, scene.folder);
     }
     if library.exists() {
         // Made only by this program.
         fs::remove_dir_all(&library).with_context(|| format!("removing {}", library.display()))?;
     }
-    plant::<S>(scene, &library)?;
+    plant::<S>(scene, &places)?;
     let mut next = 0;
     for &hours in &options.hours {
-        let ingest = grow(&library, hours, &simulator, &mut next, options.compact)?;
-        points.extend(measure_all(&library, &probes, options, Some(ingest))?);
+        let ingest = grow(&places, hours, &simulator, &mut next, options.compact)?;
+        points.extend(measure_all(&places, &probes, options, Some(ingest))?);
         // After each size: the larger ones take their time.
         report::write(&points, scene.folder)?;
     }
@@ -119,7 +129,7 @@ fn scale_of<S: Stream>(scene: &Scene<'_>, options: &Options) -> Result<String> {
 
 /// One size with every budget.
 fn measure_all(
-    library: &Path,
+    places: &[Box<dyn Place>],
     probes: &[Probe],
     options: &Options,
     ingest: Option<Ingest>,
@@ -131,12 +141,12 @@ fn measure_all(
     };
     budgets
         .iter()
-        .map(|budget| measure::measure(library, options.kind, probes, ingest.clone(), *budget))
+        .map(|budget| measure::measure(places, options.kind, probes, ingest.clone(), *budget))
         .collect()
 }
 
 /// Adds the real works that queries show.
-fn plant<S: Stream>(scene: &Scene<'_>, library: &Path) -> Result<()> {
+fn plant<S: Stream>(scene: &Scene<'_>, places: &[Box<dyn Place>]) -> Result<()> {
     let shown = |work: &&&Work| {
         let identifier = work.identifier();
         let mut right = scene.queries.iter().flat_map(|query| &query.same_work);
@@ -153,20 +163,24 @@ fn plant<S: Stream>(scene: &Scene<'_>, library: &Path) -> Result<()> {
     let named = works
         .into_iter()
         .map(|(work, fingerprint)| (work.identifier(), fingerprint));
-    LibraryWriter::open_or_create(library)?.add_fingerprints(named.collect())?;
+    let named: Vec<(String, Fingerprint)> = named.collect();
+    for place in places {
+        LibraryWriter::open_at(&**place, true)?.add_fingerprints(named.clone())?;
+    }
     Ok(())
 }
 
 /// Adds simulated works until the library holds `hours`.
 fn grow<S: Stream>(
-    library: &Path,
+    places: &[Box<dyn Place>],
     hours: f64,
     simulator: &Simulator<S>,
     next: &mut u64,
     compact: bool,
 ) -> Result<Ingest> {
-    let mut writer = LibraryWriter::open(library)?;
-    let mut held = measure::hours(&likeness::Library::browse(library)?.stats(), S::KIND);
+    let open = |place: &Box<dyn Place>| LibraryWriter::open_at(&**place, false);
+    let mut writers: Vec<LibraryWriter> = places.iter().map(open).collect::<Result<_, _>>()?;
+    let mut held = measure::hours(&likeness::Library::browse_at(&*places[0])?.stats(), S::KIND);
     let mut ingest = Ingest::default();
     let (start, first) = (held, cpu_seconds());
     while held < hours {
@@ -184,14 +198,20 @@ fn grow<S: Stream>(
             }
         }
         ingest.works += named.len();
-        let before = cpu_seconds();
-        writer.add_fingerprints(named)?;
-        ingest.cpu += cpu_seconds() - before;
+        for (place, writer) in writers.iter_mut().enumerate() {
+            let (before, start, named) = (cpu_seconds(), Instant::now(), named.clone());
+            writer.add_fingerprints(named)?;
+            ingest.wall[place] += start.elapsed().as_secs_f64();
+            ingest.cpu += match place {
+                0 => cpu_seconds() - before,
+                _ => 0.0,
+            };
+        }
         let simulating = (cpu_seconds() - first - ingest.cpu) / (held - start);
         eprintln!("{held:.0} hours; {simulating:.2} CPU s to simulate one");
     }
     if compact {
-        writer.compact()?;
+        writers[0].compact()?;
     }
     Ok(ingest)
 }

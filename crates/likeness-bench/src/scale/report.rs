@@ -1,6 +1,6 @@
 //! The table of sizes.
 
-use super::measure::Point;
+use super::measure::{Beside, Point};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,6 +16,33 @@ pub(super) fn write(points: &[Point], folder: &Path) -> Result<String> {
         fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(text)
+}
+
+/// The store beside the directory, by the clock.
+fn beside(line: &mut dyn FnMut(&str, &dyn Fn(&Point) -> String)) {
+    let rate = |p: &Point, place: usize| {
+        let ingest = p.ingest.as_ref().filter(|i| i.wall[place] > 0.0 && i.works > 0);
+        let share = |i: &super::Ingest| i.works as f64 / p.references as f64;
+        let millions = p.postings as f64 / 1e6;
+        ingest.map_or(String::new(), |i| format!("{:.2}", millions * share(i) / i.wall[place]))
+    };
+    line("adding, million postings a s", &|p| rate(p, 0));
+    line("... store", &|p| rate(p, 1));
+    let bytes = |p: &Point, bytes: u64| {
+        let fingerprints = p.fingerprint_bytes.min(bytes);
+        format!("{:.1}", (bytes - fingerprints) as f64 / p.postings as f64)
+    };
+    line("bytes a posting, fingerprints not counted", &|p| bytes(p, p.bytes));
+    let of = |p: &Point, value: &dyn Fn(&Beside) -> String| p.beside.as_ref().map_or(String::new(), value);
+    line("... store", &|p| of(p, &|b| bytes(p, b.bytes)));
+    line("... store, opening, s", &|p| of(p, &|b| format!("{:.2}", b.open)));
+    for (i, name) in ["p50", "p95", "p99"].iter().enumerate() {
+        line(&format!("look-up {name}, ms"), &|p| format!("{:.0}", p.wall[i] * 1e3));
+        line("... store", &|p| of(p, &|b| format!("{:.0}", b.wall[i] * 1e3)));
+    }
+    line("the same report from the store", &|p| {
+        of(p, &|b| format!("{} of {}", b.same, b.same + b.others.len()))
+    });
 }
 
 fn markdown(points: &[Point]) -> String {
@@ -64,6 +91,9 @@ fn markdown(points: &[Point]) -> String {
         line(&format!("look-up {name}, ms CPU"), &|p| {
             format!("{:.0}", p.cpu[i] * 1e3)
         });
+    }
+    if points.iter().any(|p| p.beside.is_some()) {
+        beside(&mut line);
     }
     let rows: BTreeSet<&String> = points.iter().flat_map(|p| p.rows.keys()).collect();
     for row in rows {

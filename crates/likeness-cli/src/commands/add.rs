@@ -22,7 +22,7 @@ pub(crate) fn add(args: &Add, quiet: bool) -> anyhow::Result<Outcome> {
         inputs.retain(|input| shard.holds(&input.identifier));
     }
     args.analysis.share_threads()?;
-    let mut writer = LibraryWriter::open_or_create(&args.library.path)?;
+    let mut writer = LibraryWriter::open_at(&*args.library.place()?, true)?;
     let options = AddOptions {
         jobs: args.analysis.jobs(),
         extract: args.analysis.extract(inputs.len()),

@@ -17,7 +17,7 @@ pub(crate) fn exclude(args: &Exclude, quiet: bool) -> anyhow::Result<Outcome> {
     };
     let (start, end) = (args.start.unwrap_or(0.0), args.end.unwrap_or(f64::MAX));
     ensure!(start < end, "a stretch must end after it begins");
-    let mut writer = LibraryWriter::open(&args.library.path)?;
+    let mut writer = LibraryWriter::open_at(&*args.library.place()?, false)?;
     let excluded = match args.remove {
         true => writer.include(reference, start, end)?,
         false => writer.exclude(reference, start, end)?,
@@ -47,7 +47,7 @@ fn told(excluded: &Stretches) -> String {
 }
 
 fn list(args: &Exclude) -> anyhow::Result<Outcome> {
-    let library = Library::browse(&args.library.path)?;
+    let library = Library::browse_at(&*args.library.place()?)?;
     let mut rows = Vec::new();
     for reference in library.references() {
         let excluded = library.excluded(reference.id);

@@ -12,7 +12,7 @@ use std::io::Write;
 
 /// Lists the references.
 pub(crate) fn list(args: &List) -> anyhow::Result<Outcome> {
-    let library = Library::browse(&args.library.path)?;
+    let library = Library::browse_at(&*args.library.place()?)?;
     output::records(
         args.output.format,
         std::io::stdout(),
@@ -64,7 +64,7 @@ pub(super) fn state<F>(state: &StreamState<F>, empty: &'static str) -> &'static 
 
 /// Shows what a library holds.
 pub(crate) fn info(args: &Info) -> anyhow::Result<Outcome> {
-    let stats = Library::browse(&args.library.path)?.stats();
+    let stats = Library::browse_at(&*args.library.place()?)?.stats();
     output::record(args.output.format, std::io::stdout(), &stats_cells(&stats))?;
     Ok(Outcome::Done)
 }
@@ -91,7 +91,7 @@ fn stats_cells(stats: &Stats) -> Vec<(&'static str, Cell)> {
 
 /// Removes references.
 pub(crate) fn remove(args: &Remove, quiet: bool) -> anyhow::Result<Outcome> {
-    let mut writer = LibraryWriter::open(&args.library.path)?;
+    let mut writer = LibraryWriter::open_at(&*args.library.place()?, false)?;
     let identifiers: Vec<&str> = args.identifiers.iter().map(String::as_str).collect();
     let removed = writer.remove(&identifiers)?;
     let mut outcome = Outcome::Done;
@@ -109,7 +109,7 @@ pub(crate) fn remove(args: &Remove, quiet: bool) -> anyhow::Result<Outcome> {
 /// Checks every file of a library.
 pub(crate) fn verify(args: &Verify, quiet: bool) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Done;
-    for check in Library::verify(&args.library.path)? {
+    for check in args.library.place()?.verify()? {
         let state = match &check.error {
             None => "ok",
             Some(error) => {
@@ -128,9 +128,10 @@ pub(crate) fn verify(args: &Verify, quiet: bool) -> anyhow::Result<Outcome> {
 
 /// Gives the space of removed references back.
 pub(crate) fn compact(args: &Compact, quiet: bool) -> anyhow::Result<Outcome> {
-    let size = || Library::browse(&args.library.path).map(|library| library.stats().file_bytes);
+    let place = args.library.place()?;
+    let size = || Library::browse_at(&*place).map(|library| library.stats().file_bytes);
     let before = size()?;
-    LibraryWriter::open(&args.library.path)?.compact()?;
+    LibraryWriter::open_at(&*place, false)?.compact()?;
     if !quiet {
         let (before, after) = (text::bytes(before), text::bytes(size()?));
         writeln!(std::io::stdout(), "{before} before, {after} after")?;

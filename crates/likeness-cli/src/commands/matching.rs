@@ -27,9 +27,10 @@ type Query = Result<Input, InputError>;
 /// Matches files against a library, several at a time, and writes the reports in their order.
 pub(crate) fn match_files(args: &Match, quiet: bool) -> anyhow::Result<Outcome> {
     args.analysis.share_threads()?;
-    let library = Library::open(&args.library.path)?;
+    let place = args.library.place_for(args.allow_partial)?;
+    let library = Library::open_at(&*place)?;
     let queries = queries(&args.paths);
-    let against = format!("the library {}", args.library.path.display());
+    let against = format!("the library {place}");
     let inputs = queries.iter().map(path);
     let evidence = Evidence::new(&args.report, against, &args.search, inputs)?;
     let options = options(args.analysis.extract(queries.len()), &args.search);

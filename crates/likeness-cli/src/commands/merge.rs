@@ -24,7 +24,7 @@ pub(crate) fn merge(args: &Merge, quiet: bool) -> anyhow::Result<Outcome> {
     if sound.is_empty() {
         return Ok(outcome);
     }
-    let mut writer = LibraryWriter::open_or_create(&args.library.path)?;
+    let mut writer = LibraryWriter::open_at(&*args.library.place()?, true)?;
     for other in sound {
         let (mut added, mut replaced, mut there) = (0, 0, 0);
         let merged = writer.merge(other, args.replace, &mut |identifier, event| match event {

@@ -9,6 +9,8 @@ mod matching;
 mod merge;
 mod overlaps;
 mod overwrite;
+mod place;
+mod plan;
 mod shell;
 
 use crate::Outcome;
@@ -36,9 +38,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Compact(args) => library::compact(&args, quiet),
         Command::Merge(args) => merge::merge(&args, quiet),
         Command::Serve(args) => {
-            likeness_server::run(&args)?;
+            likeness_server::run(&args, &|address| place::store(address, false))?;
             Ok(Outcome::Done)
         }
+        Command::Store(args) => place::prepare(&args, quiet),
+        Command::Plan(args) => plan::plan(&args),
         Command::Completions { shell } => shell::completions(shell),
         Command::Man { directory } => shell::man(directory.as_deref()),
     }

@@ -32,7 +32,7 @@ const COLUMNS: [&str; 11] = [
 /// Lists pairs of references that share content, a row for each shared stretch.
 pub(crate) fn overlaps(args: &Overlaps, quiet: bool) -> anyhow::Result<Outcome> {
     args.analysis.share_threads()?;
-    let library = Library::open(&args.library.path)?;
+    let library = Library::open_at(&*args.library.place()?)?;
     let all = library.references().count();
     let told = Mutex::new(Instant::now());
     let overlaps = library.overlaps(&options(args.analysis.extract(1), &args.search), &|done| {

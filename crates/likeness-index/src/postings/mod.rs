@@ -3,9 +3,11 @@
 
 mod bits;
 mod block;
+mod directory;
 mod reader;
 mod writer;
 
+pub use directory::TermDirectory;
 pub(crate) use reader::{PostingCursor, PostingSection};
 pub(crate) use writer::PostingWriter;
 

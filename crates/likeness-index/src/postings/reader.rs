@@ -1,7 +1,8 @@
 //! Looks terms up, and walks all postings in order.
 
-use super::block::{BLOCK, Block, Terms};
-use super::{ENTRY, PostingLayout};
+use super::block::{Block, Terms};
+use super::PostingLayout;
+use super::directory::Directory;
 use crate::checksum::{CheckedFile, Span};
 use crate::store::{Estimate, StoreError};
 use likeness_core::Posting;
@@ -53,35 +54,7 @@ impl<'a> PostingSection<'a> {
         terms: &[u64],
         estimates: &mut [Estimate],
     ) -> Result<(), StoreError> {
-        let directory = self.directory()?;
-        if directory.len() == 0 {
-            return Ok(());
-        }
-        let (mut start, mut number) = (0, 0);
-        while start < terms.len() {
-            number = directory.first_block_with(terms[start], number);
-            let span = directory.span(number);
-            // The terms that share the block, and the cost of unpacking it.
-            let sharing = terms[start..].iter().take_while(|&&term| term <= span.end);
-            let sharing = match number + 1 < directory.len() {
-                true => sharing.count().max(1),
-                false => terms.len() - start,
-            };
-            // Not all numbers between the block's ends need be terms: where few are asked for, half of
-            // its postings are taken for theirs.
-            let share = span.share.max((BLOCK / (2 * sharing)) as u32);
-            let passed = (BLOCK.saturating_sub(share as usize * sharing) / sharing) as u32;
-            let those = start..start + sharing;
-            for (&term, estimate) in terms[those.clone()].iter().zip(&mut estimates[those]) {
-                let postings = match span.first <= term {
-                    true => share + directory.whole_blocks(&span, term),
-                    false => 0,
-                };
-                estimate.postings = estimate.postings.saturating_add(postings);
-                estimate.passed = estimate.passed.saturating_add(passed);
-            }
-            start += sharing;
-        }
+        self.directory()?.estimate(terms, estimates);
         Ok(())
     }
 
@@ -129,88 +102,6 @@ impl<'a> PostingSection<'a> {
         })?;
         let block = Block::parse(directory.first_term(number), bytes, last, terms);
         block.map_err(|e| self.file.damaged(e))
-    }
-}
-
-/// A block and the terms it may hold.
-#[derive(Debug, Clone, Copy)]
-struct TermSpan {
-    number: usize,
-    first: u64,
-    /// The first term of the next block.
-    end: u64,
-    /// Postings of each term, were all between equally common.
-    share: u32,
-}
-
-/// The blocks' first terms, ascending, and offsets.
-#[derive(Debug, Clone, Copy)]
-struct Directory<'a> {
-    entries: &'a [[u8; ENTRY]],
-}
-
-impl Directory<'_> {
-    fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    fn first_term(&self, number: usize) -> u64 {
-        self.number(number, 0)
-    }
-
-    fn offset(&self, number: usize) -> u64 {
-        self.number(number, 1)
-    }
-
-    fn span(&self, number: usize) -> TermSpan {
-        let first = self.first_term(number);
-        let end = match number + 1 < self.len() {
-            true => self.first_term(number + 1),
-            false => u64::MAX,
-        };
-        let terms = end.saturating_sub(first).clamp(1, BLOCK as u64) as u32;
-        TermSpan {
-            number,
-            first,
-            end,
-            share: BLOCK as u32 / terms,
-        }
-    }
-
-    /// Postings of the blocks after `span` that hold nothing but `term`.
-    fn whole_blocks(&self, span: &TermSpan, term: u64) -> u32 {
-        if term != span.end {
-            return 0;
-        }
-        let later = span.number + 2..self.len();
-        let whole = later.take_while(|number| self.first_term(*number) == term);
-        (whole.count() * BLOCK) as u32
-    }
-
-    fn number(&self, entry: usize, which: usize) -> u64 {
-        let (numbers, _) = self.entries[entry].as_chunks();
-        u64::from_le_bytes(numbers[which])
-    }
-
-    /// The last block at or after `from` that starts below `term`: the first that can hold it.
-    /// Gallops: the next term is likely near the last one.
-    fn first_block_with(&self, term: u64, from: usize) -> usize {
-        let (mut low, mut step) = (from, 1);
-        while low + step < self.len() && self.first_term(low + step) < term {
-            low += step;
-            step *= 2;
-        }
-        let near = &self.entries[low.min(self.len())..self.len().min(low + step)];
-        let below = |i: usize| self.first_term(low + i) < term;
-        let (mut first, mut last) = (0, near.len());
-        while first < last {
-            let middle = first.midpoint(last);
-            match below(middle) {
-                true => first = middle + 1,
-                false => last = middle,
-            }
-        }
-        (low + first).saturating_sub(1).max(from)
     }
 }
 
@@ -318,6 +209,12 @@ mod tests {
                 prop_assert!(held == 0 || postings > 0);
                 prop_assert!(held.abs_diff(postings) <= 2 * BLOCK);
             }
+
+            // Counts alone tell the same.
+            let mut counts = std::collections::BTreeMap::new();
+            postings.iter().for_each(|p| *counts.entry(p.term).or_insert(0u64) += 1);
+            let counted = crate::postings::TermDirectory::new(counts.into_iter());
+            prop_assert_eq!(counted.estimates(&terms), estimates);
 
             let mut walked = Vec::new();
             let mut cursor = section.cursor();

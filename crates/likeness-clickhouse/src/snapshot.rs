@@ -1,0 +1,330 @@
+//! One state of a store, for matching.
+
+use crate::catalogue::{Catalogue, Row};
+use crate::rows::postings;
+use crate::schema::Schema;
+use crate::session::Session;
+use likeness_core::report::Media;
+use likeness_core::{
+    AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint, WireError,
+};
+use likeness_index::{
+    Collection, Entry, Estimate, Extent, LibraryError, SPACES, Store, StoreError, TermDirectory,
+};
+use rayon::slice::ParallelSliceMut;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Fingerprints that are kept at hand, bytes as they are stored.
+const KEPT: u64 = 256 << 20;
+
+/// A store as its catalogue was when it was opened. What is added later is not seen; what is removed later
+/// still is.
+#[derive(Debug)]
+pub struct Snapshot {
+    session: Arc<Session>,
+    catalogue: Catalogue,
+    /// Hours of live references: of sound, of picture.
+    hours: [f64; 2],
+    extent: Extent,
+    /// How often each term occurs, read when it is first asked for.
+    terms: Mutex<Option<Arc<[TermDirectory; SPACES]>>>,
+    /// All curves of motion, which are searched one by one: a copy of them is small.
+    motion: OnceLock<Vec<Posting>>,
+    audio: Mutex<Kept<AudioFingerprint>>,
+    video: Mutex<Kept<VideoFingerprint>>,
+}
+
+/// Fingerprints at hand.
+#[derive(Debug)]
+struct Kept<F> {
+    prints: HashMap<ReferenceId, Arc<F>>,
+    bytes: u64,
+}
+
+impl<F> Default for Kept<F> {
+    fn default() -> Kept<F> {
+        Kept {
+            prints: HashMap::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn read(session: Arc<Session>, schema: Schema) -> Result<Snapshot, LibraryError> {
+        let catalogue = Catalogue::read(&session)?;
+        let extent = extent(&session, &catalogue, &schema)?;
+        Ok(Snapshot {
+            hours: hours(&catalogue),
+            session,
+            catalogue,
+            extent,
+            terms: Mutex::default(),
+            motion: OnceLock::new(),
+            audio: Mutex::default(),
+            video: Mutex::default(),
+        })
+    }
+
+    fn row(&self, reference: ReferenceId) -> Option<&Row> {
+        self.catalogue.rows.get(&reference.0).filter(|row| row.live)
+    }
+
+    /// The directory of each space's terms.
+    fn terms(&self) -> Result<Arc<[TermDirectory; SPACES]>, StoreError> {
+        let mut terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*terms {
+            return Ok(known.clone());
+        }
+        let lapses = self.session.lapses();
+        let sql = format!(
+            "SELECT space, term, toUInt64(sum(postings)) FROM {}.term GROUP BY space, term ORDER BY space, term",
+            self.session.database
+        );
+        let counts = self.session.rows(&sql, |row| Ok((row.u8()?, row.u64()?, row.u64()?)))?;
+        let of = |wanted: usize| {
+            let own = counts.iter().filter(|(space, _, _)| usize::from(*space) == wanted);
+            TermDirectory::new(own.map(|&(_, term, count)| (term, count)))
+        };
+        let read = Arc::new(std::array::from_fn(of));
+        // What lacks a part serves for now only.
+        if self.session.lapses() == lapses {
+            *terms = Some(read.clone());
+        }
+        Ok(read)
+    }
+
+    /// Postings of terms, in order, of live references only.
+    fn fetch(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Posting>, StoreError> {
+        if terms.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A list of literals takes the server seconds to read, a text of the same numbers none.
+        let mut list = String::with_capacity(terms.len() * 8);
+        for term in terms {
+            let comma = if list.is_empty() { "" } else { "," };
+            let _ = write!(list, "{comma}{term}");
+        }
+        let sql = format!(
+            "SELECT term, reference, time, payload FROM {}.posting WHERE space = {} AND term IN \
+             (SELECT arrayJoin(arrayMap(x -> toUInt64(x), splitByChar(',', '{list}'))))",
+            self.session.database,
+            number(space)
+        );
+        let answer = self.session.read(&sql)?;
+        let found = postings(&answer).ok_or_else(|| self.session.strange("it breaks off"))?;
+        let mut found: Vec<Posting> = found.filter(|p| self.row(p.reference).is_some()).collect();
+        found.par_sort_unstable();
+        Ok(found)
+    }
+
+    fn motion(&self) -> Result<&[Posting], StoreError> {
+        if let Some(known) = self.motion.get() {
+            return Ok(known);
+        }
+        let lapses = self.session.lapses();
+        let terms = self.session.rows(
+            &format!(
+                "SELECT DISTINCT term FROM {}.term WHERE space = {}",
+                self.session.database,
+                number(PostingSpace::VideoMotion)
+            ),
+            |row| row.u64(),
+        )?;
+        let all = self.fetch(PostingSpace::VideoMotion, &terms)?;
+        if self.session.lapses() != lapses {
+            return Err(self.session.refuse("a part of the store does not answer".to_owned()));
+        }
+        Ok(self.motion.get_or_init(|| all))
+    }
+
+    /// A fingerprint of a live reference that has one.
+    fn print<F>(
+        &self,
+        reference: ReferenceId,
+        media: u8,
+        kept: &Mutex<Kept<F>>,
+        decode: impl Fn(&[u8]) -> Result<F, WireError>,
+    ) -> Result<Option<Arc<F>>, StoreError> {
+        let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().prints.get(&reference) {
+            return Ok(Some(known.clone()));
+        }
+        let lapses = self.session.lapses();
+        let sql = format!(
+            "SELECT bytes FROM {}.fingerprint WHERE reference = {} AND media = {media}",
+            self.session.database, reference.0
+        );
+        let rows = self.session.rows(&sql, |row| Ok(row.block()?.to_vec()))?;
+        let Some(bytes) = rows.first() else {
+            // What is in the catalogue must be there, unless a part of the store may lack.
+            return match self.session.lapses() == lapses {
+                true => Err(self.session.refuse(format!("reference {} has no fingerprint", reference.0))),
+                false => Ok(None),
+            };
+        };
+        let print = decode(bytes).map_err(|e| {
+            self.session.refuse(format!("the fingerprint of reference {}: {e}", reference.0))
+        })?;
+        let print = Arc::new(print);
+        let mut kept = lock();
+        if kept.bytes + bytes.len() as u64 > KEPT {
+            *kept = Kept::default();
+        }
+        kept.bytes += bytes.len() as u64;
+        kept.prints.insert(reference, print.clone());
+        Ok(Some(print))
+    }
+}
+
+impl Store for Snapshot {
+    fn postings(
+        &self,
+        space: PostingSpace,
+        terms: &[u64],
+        sink: &mut dyn FnMut(usize, Posting),
+    ) -> Result<(), StoreError> {
+        let fetched;
+        let found = match space {
+            PostingSpace::VideoMotion => self.motion()?,
+            _ => {
+                fetched = self.fetch(space, terms)?;
+                &fetched
+            }
+        };
+        let mut at = 0;
+        for posting in found {
+            while terms.get(at).is_some_and(|term| *term < posting.term) {
+                at += 1;
+            }
+            if terms.get(at) == Some(&posting.term) {
+                sink(at, *posting);
+            }
+        }
+        Ok(())
+    }
+
+    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+        Ok(self.terms()?[usize::from(number(space))].estimates(terms))
+    }
+
+    fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
+        match self.row(reference).map(|row| row.entry.audio()) {
+            Some(state) if state.analysed().is_some() => {
+                self.print(reference, 0, &self.audio, AudioFingerprint::decode)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn video(&self, reference: ReferenceId) -> Result<Option<Arc<VideoFingerprint>>, StoreError> {
+        match self.row(reference).map(|row| row.entry.video()) {
+            Some(state) if state.analysed().is_some() => {
+                self.print(reference, 1, &self.video, VideoFingerprint::decode)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn hours(&self, media: Media) -> f64 {
+        match media {
+            Media::Audio => self.hours[0],
+            Media::Video => self.hours[1],
+        }
+    }
+
+    fn excluded(&self, _: ReferenceId) -> Option<&Stretches> {
+        None
+    }
+
+    fn references(&self) -> Vec<ReferenceId> {
+        self.catalogue.live().map(|row| row.entry.id).collect()
+    }
+}
+
+impl Collection for Snapshot {
+    fn entries(&self) -> Box<dyn Iterator<Item = &Entry> + '_> {
+        Box::new(self.catalogue.live().map(|row| &row.entry))
+    }
+
+    fn entry(&self, reference: ReferenceId) -> Option<&Entry> {
+        self.row(reference).map(|row| &row.entry)
+    }
+
+    fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    fn lapses(&self) -> u64 {
+        self.session.lapses()
+    }
+}
+
+/// A space's number, as in [`PostingSpace::ALL`].
+pub(crate) fn number(space: PostingSpace) -> u8 {
+    match space {
+        PostingSpace::AudioLandmark => 0,
+        PostingSpace::VideoKeypoint => 1,
+        PostingSpace::VideoMotion => 2,
+    }
+}
+
+/// Hours of what has sound, of what has a picture; in the order of a library in a directory, so that sums
+/// come out the same to the last digit.
+fn hours(catalogue: &Catalogue) -> [f64; 2] {
+    let mut seconds = [0.0; 2];
+    for row in catalogue.live() {
+        let states = [row.entry.audio(), row.entry.video()];
+        for (sum, state) in seconds.iter_mut().zip(states) {
+            if state.analysed().is_some() {
+                *sum += row.entry.duration;
+            }
+        }
+    }
+    seconds.map(|seconds| seconds / 3600.0)
+}
+
+/// What the store takes: of each shard one copy's parts are counted.
+fn extent(
+    session: &Session,
+    catalogue: &Catalogue,
+    schema: &Schema,
+) -> Result<Extent, StoreError> {
+    let cluster = session.rows(
+        &format!(
+            "SELECT engine_full FROM system.tables WHERE database = '{}' AND name = 'posting'",
+            session.database
+        ),
+        |row| Ok(String::from_utf8_lossy(row.block()?).into_owned()),
+    )?;
+    let cluster = cluster.first().and_then(|engine| {
+        let inside = engine.strip_prefix("Distributed(")?;
+        Some(inside.split(',').next()?.trim().trim_matches('\'').to_owned())
+    });
+    let parts = match &cluster {
+        Some(cluster) => format!("cluster('{cluster}', system.parts)"),
+        None => "system.parts".to_owned(),
+    };
+    let sql = format!(
+        "SELECT toUInt64(sum(bytes_on_disk)), toUInt64(count()) FROM {parts} WHERE database = '{}' AND active",
+        session.database
+    );
+    let sums = session.rows(&sql, |row| Ok((row.u64()?, row.u64()?)))?;
+    let (bytes, files) = sums.first().copied().unwrap_or_default();
+    let mut postings = [0; SPACES];
+    for row in catalogue.rows.values() {
+        for (sum, own) in postings.iter_mut().zip(row.postings) {
+            *sum += own;
+        }
+    }
+    Ok(Extent {
+        removed: catalogue.rows.len() - catalogue.live().count(),
+        postings,
+        bytes,
+        files: files as usize,
+        generation: catalogue.generation,
+        format_version: schema.version,
+    })
+}
