@@ -32,13 +32,20 @@ pub(crate) struct Options {
 pub(crate) fn constants(options: &Options, machine: &str) -> Result<()> {
     let results: Results = read(&options.run.join("results.json"))?;
     let costs = results.costs.as_ref();
-    let costs = costs.with_context(|| format!("{}: it measured no costs", options.run.display()))?;
+    let costs =
+        costs.with_context(|| format!("{}: it measured no costs", options.run.display()))?;
     let seconds = results.suite.seconds;
     let constants = Constants {
         date: options.date.clone(),
         machine: machine.to_owned(),
         command: "likeness-bench constants".to_owned(),
-        audio: medium(costs, &[Kind::Music, Kind::Speech], "sound", seconds, &options.sounds)?,
+        audio: medium(
+            costs,
+            &[Kind::Music, Kind::Speech],
+            "sound",
+            seconds,
+            &options.sounds,
+        )?,
         video: medium(costs, &[Kind::Video], "picture", seconds, &options.pictures)?,
     };
     let text = constants.write().map_err(|what| anyhow!(what))?;
@@ -50,7 +57,10 @@ pub(crate) fn constants(options: &Options, machine: &str) -> Result<()> {
 }
 
 fn medium(costs: &Costs, kinds: &[Kind], what: &str, seconds: f64, scale: &Path) -> Result<Medium> {
-    let added = costs.adding.iter().filter(|cost| kinds.contains(&cost.kind));
+    let added = costs
+        .adding
+        .iter()
+        .filter(|cost| kinds.contains(&cost.kind));
     let sums = added.fold((0.0, 0.0), |(cpu, hours), cost| {
         (cpu + cost.cpu, hours + cost.seconds / 3600.0)
     });
@@ -67,7 +77,10 @@ fn medium(costs: &Costs, kinds: &[Kind], what: &str, seconds: f64, scale: &Path)
 }
 
 fn size(point: &Point) -> Size {
-    let (found, all) = point.rows.values().fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+    let (found, all) = point
+        .rows
+        .values()
+        .fold((0, 0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
     Size {
         hours: rounded(point.hours),
         postings: point.postings as f64,
@@ -84,7 +97,8 @@ fn rounded(number: f64) -> f64 {
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
 }
 

@@ -6,7 +6,9 @@ use crate::schema::{self, Prepared, Schema};
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 use crate::verify::verify;
-use likeness_index::{Collection, Editor, Extractors, FileCheck, LibraryError, Place, Stamp, StoreError};
+use likeness_index::{
+    Collection, Editor, Extractors, FileCheck, LibraryError, Place, Stamp, StoreError,
+};
 use std::fmt::{Debug, Display, Formatter};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -147,9 +149,18 @@ mod tests {
             let place = ClickHouse::at(address).ok();
             assert_eq!(place.map(|p| p.to_string()).as_deref(), want, "{address}");
         };
-        check("clickhouse://h:8123/music", Some("clickhouse://h:8123/music"));
-        check("clickhouse://a:1,b-2.c:3/d_e", Some("clickhouse://a:1,b-2.c:3/d_e"));
-        check("clickhouse://[::1]:8123/x", Some("clickhouse://[::1]:8123/x"));
+        check(
+            "clickhouse://h:8123/music",
+            Some("clickhouse://h:8123/music"),
+        );
+        check(
+            "clickhouse://a:1,b-2.c:3/d_e",
+            Some("clickhouse://a:1,b-2.c:3/d_e"),
+        );
+        check(
+            "clickhouse://[::1]:8123/x",
+            Some("clickhouse://[::1]:8123/x"),
+        );
         // Secrets stay out of messages.
         check("clickhouse://u:p@h:1/x", Some("clickhouse://h:1/x"));
         for address in [

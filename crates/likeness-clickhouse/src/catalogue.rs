@@ -2,7 +2,7 @@
 //! the highest version counts.
 
 use crate::session::Session;
-use likeness_core::{ContentHash, Posting, ReferenceId, Reader, StreamState, WireError, Writer};
+use likeness_core::{ContentHash, Posting, Reader, ReferenceId, StreamState, WireError, Writer};
 use likeness_index::{Entry, SPACES, StoreError};
 use std::collections::BTreeMap;
 
@@ -46,7 +46,9 @@ impl Row {
         let version = row.u64()?;
         let live = row.u8()? == 1;
         let identifier = std::str::from_utf8(row.block()?);
-        let identifier = identifier.map_err(|_| WireError::OutOfRange("identifier"))?.to_owned();
+        let identifier = identifier
+            .map_err(|_| WireError::OutOfRange("identifier"))?
+            .to_owned();
         let content = ContentHash::try_from(row.block()?);
         let content = content.map_err(|_| WireError::OutOfRange("content"))?;
         let duration = row.f64("duration")?;
@@ -117,7 +119,15 @@ mod tests {
     fn round_trip() {
         let (audio, video) = (StreamState::Analysed(77), StreamState::TooShort);
         let row = Row {
-            entry: Entry::new(ReferenceId(9), "a/ü 'x'\n.mp3".to_owned(), [3; 32], 1.5, 17, audio, video),
+            entry: Entry::new(
+                ReferenceId(9),
+                "a/ü 'x'\n.mp3".to_owned(),
+                [3; 32],
+                1.5,
+                17,
+                audio,
+                video,
+            ),
             version: 4,
             live: true,
             postings: [5, 0, 1 << 33],

@@ -49,7 +49,9 @@ impl Writer {
             next,
             abandoned: false,
         };
-        catalogue.live().for_each(|row| writer.remember(row.clone()));
+        catalogue
+            .live()
+            .for_each(|row| writer.remember(row.clone()));
         Ok(writer)
     }
 
@@ -75,8 +77,16 @@ impl Writer {
         let mut sizes = Vec::with_capacity(numbered.len());
         let mut prints = Batch::new(&self.session, "fingerprint");
         for (id, reference) in numbered {
-            let audio = reference.fingerprint.audio.analysed().map(|audio| audio.encode());
-            let video = reference.fingerprint.video.analysed().map(|video| video.encode());
+            let audio = reference
+                .fingerprint
+                .audio
+                .analysed()
+                .map(|audio| audio.encode());
+            let video = reference
+                .fingerprint
+                .video
+                .analysed()
+                .map(|video| video.encode());
             let mut size = [0; 2];
             for (media, bytes) in [audio, video].into_iter().enumerate() {
                 if let Some(bytes) = bytes {
@@ -113,7 +123,8 @@ impl Writer {
         let mut out = Encoder::new();
         rows.iter().for_each(|row| row.put(&mut out));
         self.abandoned = true;
-        self.session.insert("reference", Spread::Everywhere, &out.into_bytes())?;
+        self.session
+            .insert("reference", Spread::Everywhere, &out.into_bytes())?;
         self.abandoned = false;
         self.generation += 1;
         Ok(())
@@ -131,13 +142,17 @@ impl Writer {
     fn remember(&mut self, row: Row) {
         self.forget(&row.entry.identifier.clone());
         let identifier = row.entry.identifier.clone();
-        self.by_content.insert(row.entry.content, identifier.clone());
+        self.by_content
+            .insert(row.entry.content, identifier.clone());
         self.by_identifier.insert(identifier, row);
     }
 
     fn forget(&mut self, identifier: &str) {
         if let Some(old) = self.by_identifier.remove(identifier)
-            && self.by_content.get(&old.entry.content).is_some_and(|name| name == identifier)
+            && self
+                .by_content
+                .get(&old.entry.content)
+                .is_some_and(|name| name == identifier)
         {
             self.by_content.remove(&old.entry.content);
         }
@@ -181,7 +196,10 @@ impl Editor for Writer {
         for ((id, reference), [audio, video]) in numbered.iter().zip(sizes) {
             let (name, print) = (&reference.identifier, &reference.fingerprint);
             // Of two new ones of one name the later one stays.
-            for row in rows.iter_mut().filter(|row| row.live && row.entry.identifier == *name) {
+            for row in rows
+                .iter_mut()
+                .filter(|row| row.live && row.entry.identifier == *name)
+            {
                 row.live = false;
             }
             rows.push(Row {
@@ -199,15 +217,22 @@ impl Editor for Writer {
                 postings: count(&reference.postings),
             });
         }
-        let mut names: Vec<&str> = numbered.iter().map(|(_, r)| r.identifier.as_str()).collect();
+        let mut names: Vec<&str> = numbered
+            .iter()
+            .map(|(_, r)| r.identifier.as_str())
+            .collect();
         names.sort_unstable();
         names.dedup();
-        let replaced = names.iter().filter_map(|name| self.by_identifier.get(*name));
+        let replaced = names
+            .iter()
+            .filter_map(|name| self.by_identifier.get(*name));
         let mut all: Vec<Row> = replaced.map(|row| self.burial(row)).collect();
         all.extend(rows.iter().cloned());
         self.publish(&all)?;
         let ids = rows.iter().map(|row| row.entry.id).collect();
-        rows.into_iter().filter(|row| row.live).for_each(|row| self.remember(row));
+        rows.into_iter()
+            .filter(|row| row.live)
+            .for_each(|row| self.remember(row));
         Ok(ids)
     }
 
@@ -280,7 +305,8 @@ impl<'a> Batch<'a> {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
-        self.session.insert(self.table, Spread::Shards, &self.rows)?;
+        self.session
+            .insert(self.table, Spread::Shards, &self.rows)?;
         self.rows.clear();
         Ok(())
     }
@@ -291,17 +317,17 @@ impl<'a> Batch<'a> {
 }
 
 /// The first number that nothing has, published or not.
-fn next_number(
-    session: &Session,
-    catalogue: &Catalogue,
-    path: &Path,
-) -> Result<u32, LibraryError> {
+fn next_number(session: &Session, catalogue: &Catalogue, path: &Path) -> Result<u32, LibraryError> {
     let sql = format!(
         "SELECT toUInt64(max(reference) + 1) FROM {}.fingerprint HAVING count() > 0",
         session.database
     );
     let stored = session.rows(&sql, |row| row.u64())?;
-    let published = catalogue.rows.keys().next_back().map(|last| u64::from(*last) + 1);
+    let published = catalogue
+        .rows
+        .keys()
+        .next_back()
+        .map(|last| u64::from(*last) + 1);
     let next = stored.into_iter().chain(published).max().unwrap_or(0);
     u32::try_from(next).map_err(|_| full(path))
 }

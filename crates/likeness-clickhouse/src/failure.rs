@@ -26,9 +26,12 @@ impl Failure {
             Error::BadResponse(text) => text.clone(),
             other => other.to_string(),
         };
-        let code = text
-            .split_once("Code: ")
-            .and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+        let code = text.split_once("Code: ").and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse()
+                .ok()
+        });
         let reason = text.split(", Stack trace").next().unwrap_or_default();
         let mut reason: String = reason.lines().take(2).collect::<Vec<_>>().join(" ");
         if reason.len() > 500 {
@@ -75,14 +78,23 @@ mod tests {
         let check = |text: &str, code: Option<u32>, may_pass: bool, gone: bool| {
             let failure = Failure::of(&Error::BadResponse(text.to_owned()));
             assert_eq!(failure.code, code, "{text}");
-            assert_eq!((failure.may_pass(), failure.part_is_gone()), (may_pass, gone), "{text}");
+            assert_eq!(
+                (failure.may_pass(), failure.part_is_gone()),
+                (may_pass, gone),
+                "{text}"
+            );
         };
         let old = "Code: 279, e.displayText() = DB::NetException: All connection tries failed. Log: \n\n\
                    Code: 210, e.displayText() = DB::NetException: Connection refused";
         check(old, Some(279), true, true);
         let new = "Code: 60. DB::Exception: Table x.y does not exist. (UNKNOWN_TABLE)";
         check(new, Some(60), false, false);
-        check("Code: 289, e.displayText() = DB::Exception: Replica doesn't have part", Some(289), true, false);
+        check(
+            "Code: 289, e.displayText() = DB::Exception: Replica doesn't have part",
+            Some(289),
+            true,
+            false,
+        );
         check("something else", None, false, false);
     }
 }

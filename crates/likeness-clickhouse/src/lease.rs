@@ -84,7 +84,11 @@ impl Lease {
 
     /// Whether nobody else can have become the writer.
     pub(crate) fn holds(&self) -> bool {
-        let renewed = self.state.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let renewed = self
+            .state
+            .renewed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         renewed.elapsed() + MARGIN < LASTS
     }
 }
@@ -105,7 +109,9 @@ impl State {
     fn write(&self, lasts: Duration) -> Result<(), StoreError> {
         let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
-        let now = self.session.rows("SELECT toUInt64(toUnixTimestamp(now()))", |row| row.u64())?;
+        let now = self
+            .session
+            .rows("SELECT toUInt64(toUnixTimestamp(now()))", |row| row.u64())?;
         let now = now.first().copied().unwrap_or(0);
         let mut row = Writer::new();
         row.u64(self.token);
@@ -116,18 +122,15 @@ impl State {
             true => 0,
             false => now + lasts.as_secs(),
         });
-        self.session.insert("writer", Spread::Everywhere, &row.into_bytes())?;
+        self.session
+            .insert("writer", Spread::Everywhere, &row.into_bytes())?;
         *renewed = began;
         Ok(())
     }
 }
 
 /// An error if somebody else is the writer, or came before `own`.
-fn refuse_others(
-    session: &Session,
-    own: Option<&State>,
-    path: &Path,
-) -> Result<(), LibraryError> {
+fn refuse_others(session: &Session, own: Option<&State>, path: &Path) -> Result<(), LibraryError> {
     let sql = format!(
         "SELECT token, argMax(holder, number), argMax(taken, number), \
          toUInt8(argMax(until, number) > toUnixTimestamp(now())) FROM {}.writer GROUP BY token",

@@ -46,9 +46,13 @@ mod tests {
         };
         let sent = [sample(0), sample(3)];
         let mut rows = Vec::new();
-        sent.iter().for_each(|posting| put_posting(2, posting, &mut rows));
+        sent.iter()
+            .for_each(|posting| put_posting(2, posting, &mut rows));
         // An answer does not tell the space again.
-        let answer: Vec<u8> = rows.chunks(POSTING + 1).flat_map(|row| row[1..].to_vec()).collect();
+        let answer: Vec<u8> = rows
+            .chunks(POSTING + 1)
+            .flat_map(|row| row[1..].to_vec())
+            .collect();
         let read = postings(&answer).expect("whole rows");
         assert_eq!(read.collect::<Vec<_>>(), sent);
         assert!(postings(&answer[1..]).is_none());

@@ -35,7 +35,10 @@ pub enum Prepared {
 impl fmt::Display for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Prepared::Made { shards: 1, replicas: 1 } => write!(f, "made, on one server"),
+            Prepared::Made {
+                shards: 1,
+                replicas: 1,
+            } => write!(f, "made, on one server"),
             Prepared::Made { shards, replicas } => {
                 write!(f, "made, {shards} shards of {replicas} replicas or more")
             }
@@ -186,7 +189,9 @@ pub(crate) fn init(
         Err(error) => return Err(error),
     }
     if let Some(name) = cluster.filter(|name| !is_name(name)) {
-        return Err(session.refuse(format!("{name:?} is no name of a cluster")).into());
+        return Err(session
+            .refuse(format!("{name:?} is no name of a cluster"))
+            .into());
     }
     let (shards, replicas, servers) = size(session, cluster)?;
     let site = Site {
@@ -194,7 +199,10 @@ pub(crate) fn init(
         cluster,
     };
     let on = site.on_cluster();
-    session.run(&format!("CREATE DATABASE IF NOT EXISTS {}{on}", site.database))?;
+    session.run(&format!(
+        "CREATE DATABASE IF NOT EXISTS {}{on}",
+        site.database
+    ))?;
     for statement in TABLES.iter().flat_map(|table| site.make(table)) {
         session.run(&statement)?;
     }
@@ -268,7 +276,10 @@ impl Schema {
                 supported: VERSION,
             });
         }
-        let other = |media| LibraryError::OtherExtractor { path: path(), media };
+        let other = |media| LibraryError::OtherExtractor {
+            path: path(),
+            media,
+        };
         match extractors {
             Some(own) if own.audio != schema.extractors.audio => Err(other("audio")),
             Some(own) if own.video != schema.extractors.video => Err(other("video")),
@@ -299,10 +310,17 @@ mod tests {
         };
         let all = |site: Site<'_>| {
             let tables = TABLES.iter().flat_map(|table| site.make(table));
-            tables.chain([site.count_terms()]).collect::<Vec<_>>().join("\n")
+            tables
+                .chain([site.count_terms()])
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let (alone, spread) = (all(site(None)), all(site(Some("c"))));
-        assert!(!alone.contains("Replicated") && !alone.contains("CLUSTER") && !alone.contains("_local"));
+        assert!(
+            !alone.contains("Replicated")
+                && !alone.contains("CLUSTER")
+                && !alone.contains("_local")
+        );
         assert_eq!(spread.matches("Distributed(c, d, ").count(), 3);
         assert_eq!(spread.matches("ENGINE = Replicated").count(), TABLES.len());
     }

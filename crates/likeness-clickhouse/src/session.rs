@@ -107,7 +107,8 @@ impl Session {
         }
         match self.fetch(sql, &[]) {
             Err(failure) if self.partial && failure.part_is_gone() => {
-                *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now());
                 self.read_rest(sql)
             }
             other => other.map_err(|failure| self.error(&failure)),

@@ -14,7 +14,7 @@ use likeness_index::{
 use rayon::slice::ParallelSliceMut;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fingerprints that are kept at hand, bytes as they are stored.
 const KEPT: u64 = 256 << 20;
@@ -29,12 +29,15 @@ pub struct Snapshot {
     hours: [f64; 2],
     extent: Extent,
     /// How often each term occurs, read when it is first asked for.
-    terms: Mutex<Option<Arc<[TermDirectory; SPACES]>>>,
+    terms: Once<[TermDirectory; SPACES]>,
     /// All curves of motion, which are searched one by one: a copy of them is small.
-    motion: OnceLock<Vec<Posting>>,
+    motion: Once<Vec<Posting>>,
     audio: Mutex<Kept<AudioFingerprint>>,
     video: Mutex<Kept<VideoFingerprint>>,
 }
+
+/// What is read when it is first asked for.
+type Once<T> = Mutex<Option<Arc<T>>>;
 
 /// Fingerprints at hand.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Snapshot {
             catalogue,
             extent,
             terms: Mutex::default(),
-            motion: OnceLock::new(),
+            motion: Mutex::default(),
             audio: Mutex::default(),
             video: Mutex::default(),
         })
@@ -72,28 +75,42 @@ impl Snapshot {
         self.catalogue.rows.get(&reference.0).filter(|row| row.live)
     }
 
-    /// The directory of each space's terms.
-    fn terms(&self) -> Result<Arc<[TermDirectory; SPACES]>, StoreError> {
-        let mut terms = self.terms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = &*terms {
+    /// What is known already, or read now; kept unless a part of the store did not answer.
+    fn once<T>(
+        &self,
+        slot: &Once<T>,
+        read: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<Arc<T>, StoreError> {
+        let lock = || slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*lock() {
             return Ok(known.clone());
         }
+        // Without the lock: a thread that sorts in parallel may take up another look-up meanwhile, which
+        // would wait for itself.
         let lapses = self.session.lapses();
+        let now = Arc::new(read()?);
+        if self.session.lapses() == lapses {
+            *lock() = Some(now.clone());
+        }
+        Ok(now)
+    }
+
+    /// The directory of each space's terms.
+    fn terms(&self) -> Result<[TermDirectory; SPACES], StoreError> {
         let sql = format!(
             "SELECT space, term, toUInt64(sum(postings)) FROM {}.term GROUP BY space, term ORDER BY space, term",
             self.session.database
         );
-        let counts = self.session.rows(&sql, |row| Ok((row.u8()?, row.u64()?, row.u64()?)))?;
+        let counts = self
+            .session
+            .rows(&sql, |row| Ok((row.u8()?, row.u64()?, row.u64()?)))?;
         let of = |wanted: usize| {
-            let own = counts.iter().filter(|(space, _, _)| usize::from(*space) == wanted);
+            let own = counts
+                .iter()
+                .filter(|(space, _, _)| usize::from(*space) == wanted);
             TermDirectory::new(own.map(|&(_, term, count)| (term, count)))
         };
-        let read = Arc::new(std::array::from_fn(of));
-        // What lacks a part serves for now only.
-        if self.session.lapses() == lapses {
-            *terms = Some(read.clone());
-        }
-        Ok(read)
+        Ok(std::array::from_fn(of))
     }
 
     /// Postings of terms, in order, of live references only.
@@ -120,11 +137,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    fn motion(&self) -> Result<&[Posting], StoreError> {
-        if let Some(known) = self.motion.get() {
-            return Ok(known);
-        }
-        let lapses = self.session.lapses();
+    /// All curves of motion.
+    fn motion(&self) -> Result<Vec<Posting>, StoreError> {
         let terms = self.session.rows(
             &format!(
                 "SELECT DISTINCT term FROM {}.term WHERE space = {}",
@@ -133,11 +147,7 @@ impl Snapshot {
             ),
             |row| row.u64(),
         )?;
-        let all = self.fetch(PostingSpace::VideoMotion, &terms)?;
-        if self.session.lapses() != lapses {
-            return Err(self.session.refuse("a part of the store does not answer".to_owned()));
-        }
-        Ok(self.motion.get_or_init(|| all))
+        self.fetch(PostingSpace::VideoMotion, &terms)
     }
 
     /// A fingerprint of a live reference that has one.
@@ -161,12 +171,15 @@ impl Snapshot {
         let Some(bytes) = rows.first() else {
             // What is in the catalogue must be there, unless a part of the store may lack.
             return match self.session.lapses() == lapses {
-                true => Err(self.session.refuse(format!("reference {} has no fingerprint", reference.0))),
+                true => Err(self
+                    .session
+                    .refuse(format!("reference {} has no fingerprint", reference.0))),
                 false => Ok(None),
             };
         };
         let print = decode(bytes).map_err(|e| {
-            self.session.refuse(format!("the fingerprint of reference {}: {e}", reference.0))
+            self.session
+                .refuse(format!("the fingerprint of reference {}: {e}", reference.0))
         })?;
         let print = Arc::new(print);
         let mut kept = lock();
@@ -186,16 +199,12 @@ impl Store for Snapshot {
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
-        let fetched;
         let found = match space {
-            PostingSpace::VideoMotion => self.motion()?,
-            _ => {
-                fetched = self.fetch(space, terms)?;
-                &fetched
-            }
+            PostingSpace::VideoMotion => self.once(&self.motion, || self.motion())?,
+            _ => Arc::new(self.fetch(space, terms)?),
         };
         let mut at = 0;
-        for posting in found {
+        for posting in found.iter() {
             while terms.get(at).is_some_and(|term| *term < posting.term) {
                 at += 1;
             }
@@ -207,7 +216,8 @@ impl Store for Snapshot {
     }
 
     fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
-        Ok(self.terms()?[usize::from(number(space))].estimates(terms))
+        let directories = self.once(&self.terms, || self.terms())?;
+        Ok(directories[usize::from(number(space))].estimates(terms))
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
@@ -287,11 +297,7 @@ fn hours(catalogue: &Catalogue) -> [f64; 2] {
 }
 
 /// What the store takes: of each shard one copy's parts are counted.
-fn extent(
-    session: &Session,
-    catalogue: &Catalogue,
-    schema: &Schema,
-) -> Result<Extent, StoreError> {
+fn extent(session: &Session, catalogue: &Catalogue, schema: &Schema) -> Result<Extent, StoreError> {
     let cluster = session.rows(
         &format!(
             "SELECT engine_full FROM system.tables WHERE database = '{}' AND name = 'posting'",
@@ -301,7 +307,14 @@ fn extent(
     )?;
     let cluster = cluster.first().and_then(|engine| {
         let inside = engine.strip_prefix("Distributed(")?;
-        Some(inside.split(',').next()?.trim().trim_matches('\'').to_owned())
+        Some(
+            inside
+                .split(',')
+                .next()?
+                .trim()
+                .trim_matches('\'')
+                .to_owned(),
+        )
     });
     let parts = match &cluster {
         Some(cluster) => format!("cluster('{cluster}', system.parts)"),

@@ -53,8 +53,9 @@ fn fingerprints(session: &Session, live: &[&Row]) -> Result<u64, StoreError> {
                 let name = &row.entry.identifier;
                 let bytes = found.get(&(row.entry.id.0, media));
                 let bytes = bytes.filter(|bytes| bytes.len() as u64 == *want);
-                let bytes = bytes
-                    .ok_or_else(|| session.refuse(format!("{name}: its fingerprint is not there")))?;
+                let bytes = bytes.ok_or_else(|| {
+                    session.refuse(format!("{name}: its fingerprint is not there"))
+                })?;
                 let decoded = match media {
                     0 => AudioFingerprint::decode(bytes).map(drop),
                     _ => VideoFingerprint::decode(bytes).map(drop),

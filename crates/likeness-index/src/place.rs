@@ -131,11 +131,8 @@ pub trait Place: Send + Sync + Debug + Display {
     ///
     /// # Errors
     /// Another writer, nothing there, something else there, a newer format, other extractors, damage.
-    fn write(
-        &self,
-        extractors: &Extractors,
-        create: bool,
-    ) -> Result<Box<dyn Editor>, LibraryError>;
+    fn write(&self, extractors: &Extractors, create: bool)
+    -> Result<Box<dyn Editor>, LibraryError>;
 
     /// Which state it is in; `None` where that cannot be told.
     fn stamp(&self) -> Option<Stamp>;
@@ -186,7 +183,12 @@ impl Place for Directory {
         // Every change is a new manifest.
         let manifest = std::fs::metadata(self.0.join("manifest")).ok()?;
         let modified = [manifest.mtime(), manifest.mtime_nsec()].map(i64::cast_unsigned);
-        Some(Stamp([manifest.ino(), modified[0], modified[1], manifest.len()]))
+        Some(Stamp([
+            manifest.ino(),
+            modified[0],
+            modified[1],
+            manifest.len(),
+        ]))
     }
 
     fn verify(&self) -> Result<Vec<FileCheck>, LibraryError> {

@@ -128,7 +128,9 @@ mod tests {
     fn names_lead_to_libraries() {
         let root = tempfile::tempdir().unwrap();
         let shelf = |names: &[&str]| {
-            let places = names.iter().map(|n| (n.to_string(), at(&root.path().join(n))));
+            let places = names
+                .iter()
+                .map(|n| (n.to_string(), at(&root.path().join(n))));
             Shelf::open(&places.collect(), 1, Duration::ZERO).unwrap()
         };
         let check = |names: &[&str], asked: &str, want: Option<&str>| {

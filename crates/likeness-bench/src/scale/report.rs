@@ -21,10 +21,15 @@ pub(super) fn write(points: &[Point], folder: &Path) -> Result<String> {
 /// The store beside the directory, by the clock.
 fn beside(line: &mut dyn FnMut(&str, &dyn Fn(&Point) -> String)) {
     let rate = |p: &Point, place: usize| {
-        let ingest = p.ingest.as_ref().filter(|i| i.wall[place] > 0.0 && i.works > 0);
+        let ingest = p
+            .ingest
+            .as_ref()
+            .filter(|i| i.wall[place] > 0.0 && i.works > 0);
         let share = |i: &super::Ingest| i.works as f64 / p.references as f64;
         let millions = p.postings as f64 / 1e6;
-        ingest.map_or(String::new(), |i| format!("{:.2}", millions * share(i) / i.wall[place]))
+        ingest.map_or(String::new(), |i| {
+            format!("{:.2}", millions * share(i) / i.wall[place])
+        })
     };
     line("adding, million postings a s", &|p| rate(p, 0));
     line("... store", &|p| rate(p, 1));
@@ -32,13 +37,23 @@ fn beside(line: &mut dyn FnMut(&str, &dyn Fn(&Point) -> String)) {
         let fingerprints = p.fingerprint_bytes.min(bytes);
         format!("{:.1}", (bytes - fingerprints) as f64 / p.postings as f64)
     };
-    line("bytes a posting, fingerprints not counted", &|p| bytes(p, p.bytes));
-    let of = |p: &Point, value: &dyn Fn(&Beside) -> String| p.beside.as_ref().map_or(String::new(), value);
+    line("bytes a posting, fingerprints not counted", &|p| {
+        bytes(p, p.bytes)
+    });
+    let of = |p: &Point, value: &dyn Fn(&Beside) -> String| {
+        p.beside.as_ref().map_or(String::new(), value)
+    };
     line("... store", &|p| of(p, &|b| bytes(p, b.bytes)));
-    line("... store, opening, s", &|p| of(p, &|b| format!("{:.2}", b.open)));
+    line("... store, opening, s", &|p| {
+        of(p, &|b| format!("{:.2}", b.open))
+    });
     for (i, name) in ["p50", "p95", "p99"].iter().enumerate() {
-        line(&format!("look-up {name}, ms"), &|p| format!("{:.0}", p.wall[i] * 1e3));
-        line("... store", &|p| of(p, &|b| format!("{:.0}", b.wall[i] * 1e3)));
+        line(&format!("look-up {name}, ms"), &|p| {
+            format!("{:.0}", p.wall[i] * 1e3)
+        });
+        line("... store", &|p| {
+            of(p, &|b| format!("{:.0}", b.wall[i] * 1e3))
+        });
     }
     line("the same report from the store", &|p| {
         of(p, &|b| format!("{} of {}", b.same, b.same + b.others.len()))

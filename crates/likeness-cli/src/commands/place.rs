@@ -23,10 +23,7 @@ impl LibraryPath {
 }
 
 /// The store of an address, `None` if it is none.
-pub(super) fn store(
-    address: &str,
-    partial: bool,
-) -> Option<Result<Arc<dyn Place>, LibraryError>> {
+pub(super) fn store(address: &str, partial: bool) -> Option<Result<Arc<dyn Place>, LibraryError>> {
     let clickhouse = address.starts_with(CLICKHOUSE);
     clickhouse.then(|| on_clickhouse(address, partial))
 }

@@ -11,11 +11,15 @@ use std::path::Path;
 /// Reckons what a catalogue and its traffic need.
 pub(crate) fn plan(args: &Args) -> anyhow::Result<Outcome> {
     let constants = match &args.constants {
-        Some(path) => Constants::parse(&read(path)?).map_err(|what| anyhow!("{}: {what}", path.display()))?,
+        Some(path) => {
+            Constants::parse(&read(path)?).map_err(|what| anyhow!("{}: {what}", path.display()))?
+        }
         None => Constants::own().map_err(|what| anyhow!(what))?,
     };
     let prices: Option<Prices> = match &args.prices {
-        Some(path) => Some(toml::from_str(&read(path)?).with_context(|| path.display().to_string())?),
+        Some(path) => {
+            Some(toml::from_str(&read(path)?).with_context(|| path.display().to_string())?)
+        }
         None => None,
     };
     let demand = Demand {
@@ -41,7 +45,10 @@ pub(crate) fn plan(args: &Args) -> anyhow::Result<Outcome> {
     let names = ["what", "amount", "unit", "formula"];
     output::records(args.output.format, std::io::stdout(), &names, rows)?;
     if args.output.format == Format::Table {
-        println!("Costs measured {} on {} ({}).", constants.date, constants.machine, constants.command);
+        println!(
+            "Costs measured {} on {} ({}).",
+            constants.date, constants.machine, constants.command
+        );
         println!("What was measured, and where a plan would break: docs/scale.md.");
     }
     Ok(Outcome::Done)

@@ -1,7 +1,7 @@
 //! Looks terms up, and walks all postings in order.
 
-use super::block::{Block, Terms};
 use super::PostingLayout;
+use super::block::{Block, Terms};
 use super::directory::Directory;
 use crate::checksum::{CheckedFile, Span};
 use crate::store::{Estimate, StoreError};

@@ -85,10 +85,19 @@ impl Constants {
 
 impl Medium {
     fn check(&self) -> Result<(), &'static str> {
-        let costs = [self.ingest_cpu_s_per_hour, self.extract_cpu_s_per_s, self.lookup_s];
+        let costs = [
+            self.ingest_cpu_s_per_hour,
+            self.extract_cpu_s_per_s,
+            self.lookup_s,
+        ];
         let sizes = self.sizes.iter();
-        let numbers = sizes.flat_map(|s| [s.hours, s.postings, s.bytes, s.resident, s.lookup_cpu_s]);
-        if !costs.into_iter().chain(numbers).all(|n| n.is_finite() && n > 0.0) {
+        let numbers =
+            sizes.flat_map(|s| [s.hours, s.postings, s.bytes, s.resident, s.lookup_cpu_s]);
+        if !costs
+            .into_iter()
+            .chain(numbers)
+            .all(|n| n.is_finite() && n > 0.0)
+        {
             return Err("all costs must be positive");
         }
         match self.sizes.is_sorted_by(|a, b| a.hours < b.hours) && !self.sizes.is_empty() {
@@ -101,7 +110,10 @@ impl Medium {
     /// of the nearest beyond them.
     pub(super) fn at(&self, hours: f64, number: impl Fn(&Size) -> f64) -> f64 {
         let next = self.sizes.partition_point(|size| size.hours <= hours);
-        match (next.checked_sub(1).map(|i| &self.sizes[i]), self.sizes.get(next)) {
+        match (
+            next.checked_sub(1).map(|i| &self.sizes[i]),
+            self.sizes.get(next),
+        ) {
             (Some(below), Some(above)) => {
                 let share = (hours / below.hours).ln() / (above.hours / below.hours).ln();
                 number(below) + share * (number(above) - number(below))
@@ -113,12 +125,16 @@ impl Medium {
 
     /// Bytes an hour of the largest size.
     pub(super) fn bytes_per_hour(&self) -> f64 {
-        self.sizes.last().map_or(0.0, |size| size.bytes / size.hours)
+        self.sizes
+            .last()
+            .map_or(0.0, |size| size.bytes / size.hours)
     }
 
     /// Postings an hour of the largest size.
     pub(super) fn postings_per_hour(&self) -> f64 {
-        self.sizes.last().map_or(0.0, |size| size.postings / size.hours)
+        self.sizes
+            .last()
+            .map_or(0.0, |size| size.postings / size.hours)
     }
 
     /// The most hours of one library in which `share` of what the smallest finds is found; between
@@ -157,7 +173,11 @@ mod tests {
             ingest_cpu_s_per_hour: 1.0,
             extract_cpu_s_per_s: 1.0,
             lookup_s: 15.0,
-            sizes: [1.0, 10.0, 100.0].into_iter().zip(found).map(size).collect(),
+            sizes: [1.0, 10.0, 100.0]
+                .into_iter()
+                .zip(found)
+                .map(size)
+                .collect(),
         }
     }
 

@@ -86,7 +86,10 @@ impl Plan {
 
     /// A line's amount.
     pub fn amount(&self, what: &str) -> Option<f64> {
-        self.lines.iter().find(|line| line.what == what).map(|line| line.amount)
+        self.lines
+            .iter()
+            .find(|line| line.what == what)
+            .map(|line| line.amount)
     }
 
     fn tell(&mut self, what: &'static str, amount: f64, unit: &str, formula: String) -> f64 {
@@ -101,28 +104,48 @@ impl Plan {
 
     /// Cores to fingerprint the catalogue.
     fn ingest(&mut self, demand: &Demand, constants: &Constants) -> f64 {
-        let (a, v) = (constants.audio.ingest_cpu_s_per_hour, constants.video.ingest_cpu_s_per_hour);
+        let (a, v) = (
+            constants.audio.ingest_cpu_s_per_hour,
+            constants.video.ingest_cpu_s_per_hour,
+        );
         let (hours_a, hours_v, days) = (demand.audio_hours, demand.video_hours, demand.ingest_days);
         let cpu = self.tell(
             "ingest_cpu_s",
             hours_a * a + hours_v * v,
             "CPU s",
-            format!("{hours_a} h of sound x {} + {hours_v} h of picture x {}", s(a), s(v)),
+            format!(
+                "{hours_a} h of sound x {} + {hours_v} h of picture x {}",
+                s(a),
+                s(v)
+            ),
         );
-        let cores = if days > 0.0 { cpu / (days * DAY * LOAD) } else { 0.0 };
+        let cores = if days > 0.0 {
+            cpu / (days * DAY * LOAD)
+        } else {
+            0.0
+        };
         let formula = format!("{} CPU s / ({days} days x 86400 s x load {LOAD})", s(cpu));
         self.tell("ingest_cores", cores, "cores", formula)
     }
 
     /// Disk in GB, all copies.
     fn disk(&mut self, demand: &Demand, constants: &Constants) -> f64 {
-        let media = [(demand.audio_hours, &constants.audio), (demand.video_hours, &constants.video)];
+        let media = [
+            (demand.audio_hours, &constants.audio),
+            (demand.video_hours, &constants.video),
+        ];
         let [a, v] = media.map(|(_, medium)| medium.postings_per_hour());
         self.tell(
             "postings",
             demand.audio_hours * a + demand.video_hours * v,
             "postings",
-            format!("{} h x {} + {} h x {}", demand.audio_hours, s(a), demand.video_hours, s(v)),
+            format!(
+                "{} h x {} + {} h x {}",
+                demand.audio_hours,
+                s(a),
+                demand.video_hours,
+                s(v)
+            ),
         );
         let [a, v] = media.map(|(_, medium)| medium.bytes_per_hour() / 1e6);
         let copies = f64::from(demand.replicas);
@@ -171,7 +194,11 @@ impl Plan {
         let of_a = resident(demand.audio_hours, a, &constants.audio);
         let of_v = resident(demand.video_hours, v, &constants.video);
         let copies = f64::from(demand.replicas);
-        let formula = format!("({a} shards x {} GiB + {v} x {} GiB) x {copies} copies", s(of_a), s(of_v));
+        let formula = format!(
+            "({a} shards x {} GiB + {v} x {} GiB) x {copies} copies",
+            s(of_a),
+            s(of_v)
+        );
         self.tell("memory_gib", (a * of_a + v * of_v) * copies, "GiB", formula)
     }
 
@@ -182,13 +209,19 @@ impl Plan {
             true => {
                 let cpu = medium.at(hours / shards, |size| size.lookup_cpu_s);
                 let windows = (seconds / medium.lookup_s).ceil();
-                (windows * shards * cpu, format!("{windows} look-ups x {shards} shards x {}", s(cpu)))
+                (
+                    windows * shards * cpu,
+                    format!("{windows} look-ups x {shards} shards x {}", s(cpu)),
+                )
             }
             false => (0.0, "no look-ups".to_owned()),
         };
         let (look_a, told_a) = lookups(demand.audio_hours, a, &constants.audio);
         let (look_v, told_v) = lookups(demand.video_hours, v, &constants.video);
-        let (own_a, own_v) = (constants.audio.extract_cpu_s_per_s, constants.video.extract_cpu_s_per_s);
+        let (own_a, own_v) = (
+            constants.audio.extract_cpu_s_per_s,
+            constants.video.extract_cpu_s_per_s,
+        );
         let share = demand.with_picture;
         let upload = self.tell(
             "upload_cpu_s",
@@ -201,22 +234,52 @@ impl Plan {
             ),
         );
         let (uploads, peak) = (demand.uploads_per_day, demand.peak);
-        let formula = format!("{uploads} a day x {} CPU s x peak {peak} / (86400 s x load {LOAD})", s(upload));
-        self.tell("matching_cores", uploads * upload * peak / (DAY * LOAD), "cores", formula)
+        let formula = format!(
+            "{uploads} a day x {} CPU s x peak {peak} / (86400 s x load {LOAD})",
+            s(upload)
+        );
+        self.tell(
+            "matching_cores",
+            uploads * upload * peak / (DAY * LOAD),
+            "cores",
+            formula,
+        )
     }
 
-    fn money(&mut self, prices: &Prices, demand: &Demand, [ingest, matching, memory, disk]: [f64; 4]) {
+    fn money(
+        &mut self,
+        prices: &Prices,
+        demand: &Demand,
+        [ingest, matching, memory, disk]: [f64; 4],
+    ) {
         let unit = format!("{} a month", prices.currency);
         let months = demand.ingest_days / 30.0;
-        let formula = format!("{} cores x {} x {} months", s(ingest), prices.core_month, s(months));
-        self.tell("ingest_money", ingest * prices.core_month * months, &prices.currency, formula);
+        let formula = format!(
+            "{} cores x {} x {} months",
+            s(ingest),
+            prices.core_month,
+            s(months)
+        );
+        self.tell(
+            "ingest_money",
+            ingest * prices.core_month * months,
+            &prices.currency,
+            formula,
+        );
         let each = [
             (matching.ceil(), "cores", prices.core_month),
             (memory, "GiB", prices.memory_gib_month),
             (disk, "GB", prices.disk_gb_month),
         ];
-        let formula = each.map(|(n, unit, price)| format!("{} {unit} x {price}", s(n))).join(" + ");
-        self.tell("matching_money", each.iter().map(|(n, _, price)| n * price).sum(), &unit, formula);
+        let formula = each
+            .map(|(n, unit, price)| format!("{} {unit} x {price}", s(n)))
+            .join(" + ");
+        self.tell(
+            "matching_money",
+            each.iter().map(|(n, _, price)| n * price).sum(),
+            &unit,
+            formula,
+        );
     }
 }
 
@@ -284,7 +347,10 @@ mod tests {
         let plan = Plan::new(&demand(), &constants(), None);
         let check = |what: &str, want: f64| {
             let found = plan.amount(what).unwrap_or(f64::NAN);
-            assert!((found - want).abs() < 1e-9 * want.max(1.0), "{what}: {found}");
+            assert!(
+                (found - want).abs() < 1e-9 * want.max(1.0),
+                "{what}: {found}"
+            );
         };
         check("ingest_cpu_s", 36_000.0);
         check("ingest_cores", 36_000.0 / (864_000.0 * 0.7));
@@ -307,7 +373,10 @@ mod tests {
         };
         let plan = Plan::new(&demand(), &constants(), Some(&prices));
         let money = plan.amount("matching_money").unwrap_or(f64::NAN);
-        assert!((money - (4.0 * 10.0 + 20.0 * 2.0 + 20.0 * 0.1)).abs() < 1e-9, "{money}");
+        assert!(
+            (money - (4.0 * 10.0 + 20.0 * 2.0 + 20.0 * 0.1)).abs() < 1e-9,
+            "{money}"
+        );
     }
 
     #[test]
@@ -331,7 +400,13 @@ mod tests {
 
     #[test]
     fn numbers_are_told_with_three_digits() {
-        for (number, want) in [(0.0, "0"), (1234.5, "1234"), (12.34, "12.3"), (1.234, "1.23"), (0.012_345, "0.0123")] {
+        for (number, want) in [
+            (0.0, "0"),
+            (1234.5, "1234"),
+            (12.34, "12.3"),
+            (1.234, "1.23"),
+            (0.012_345, "0.0123"),
+        ] {
             assert_eq!(s(number), want);
         }
     }
