@@ -115,11 +115,16 @@ impl Session {
         }
     }
 
+    /// What is nice to know, of the shards that answer.
+    pub(crate) fn read_what_answers(&self, sql: &str) -> Result<Vec<u8>, StoreError> {
+        let read = self.fetch(sql, &[("skip_unavailable_shards", "1")]);
+        read.map_err(|failure| self.error(&failure))
+    }
+
     /// The same without the shards of which no copy answers.
     fn read_rest(&self, sql: &str) -> Result<Vec<u8>, StoreError> {
         self.lapses.fetch_add(1, Ordering::Relaxed);
-        let rest = self.fetch(sql, &[("skip_unavailable_shards", "1")]);
-        rest.map_err(|failure| self.error(&failure))
+        self.read_what_answers(sql)
     }
 
     fn has_given_up(&self) -> bool {

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if let Some(status) = become_worker_if_asked() {
         return status;
     }
-    match run(&Cli::parse().args) {
+    match run(&Cli::parse().args, &|_| None) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("likeness-server: {error}");

@@ -12,7 +12,7 @@ use crate::service::Service;
 use crate::settings::{LogFormat, Settings, SettingsError, Tls, seconds};
 use crate::shelf::Shelf;
 use crate::telemetry::Telemetry;
-use likeness::{Directory, Library, LibraryError, Place};
+use likeness::{Directory, Library, LibraryError, Place, StoreError};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io::{self, Write};
@@ -152,8 +152,19 @@ fn places(
     stores: FindStore<'_>,
 ) -> Result<BTreeMap<String, Arc<dyn Place>>, LibraryError> {
     let place = |(name, path): (&String, &PathBuf)| {
-        let store = path.to_str().and_then(stores);
-        let place = store.unwrap_or_else(|| Ok(Arc::new(Directory(path.clone()))))?;
+        let address = path.to_str().filter(|path| path.contains("://"));
+        let place: Arc<dyn Place> = match (address, address.and_then(stores)) {
+            (_, Some(store)) => store?,
+            // No directory of such a name is made by mistake.
+            (Some(address), None) => {
+                let scheme = address.split("://").next().unwrap_or_default();
+                return Err(LibraryError::Store(StoreError::Remote {
+                    place: format!("library {name}"),
+                    reason: format!("this program knows no stores on {scheme:?}"),
+                }));
+            }
+            (None, None) => Arc::new(Directory(path.clone())),
+        };
         Ok((name.clone(), place))
     };
     settings.libraries.iter().map(place).collect()

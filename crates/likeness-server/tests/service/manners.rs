@@ -222,6 +222,8 @@ fn settings_are_checked() {
         "",
         Err("/proc/library"),
     );
+    // No directory of such a name is made either.
+    check("[libraries]\nfar = 'nosuch://h/d'", "", Err("nosuch"));
     check("[limits]\ndecodes = 100000000", "", Err("limits.decodes"));
     check("[worker]\nmemory_mib = 1", "", Err("worker.memory_mib"));
     let token = |name: &str, role: &str| {
