@@ -34,7 +34,7 @@ impl ClickHouse {
     pub fn at(address: &str) -> Result<ClickHouse, LibraryError> {
         parse(address).ok_or_else(|| {
             // What was given may hold a password.
-            let reason = format!("not of the form {SCHEME}HOST:PORT/DATABASE").to_owned();
+            let reason = format!("not of the form {SCHEME}HOST:PORT/DATABASE");
             let place = SCHEME.to_owned();
             StoreError::Remote { place, reason }.into()
         })
@@ -63,7 +63,7 @@ impl ClickHouse {
     fn session(&self, extractors: &Extractors) -> Result<(Arc<Session>, Schema), LibraryError> {
         let mut session = Session::new(self);
         let schema = Schema::read(&session, Some(extractors))?;
-        session.expect_quorum(&schema);
+        session.expect_quorum(&schema)?;
         Ok((Arc::new(session), schema))
     }
 
@@ -122,8 +122,8 @@ impl Place for ClickHouse {
 
     /// The tables must be there: making them takes a decision that [`ClickHouse::init`] is told.
     fn write(&self, extractors: &Extractors, _: bool) -> Result<Box<dyn Editor>, LibraryError> {
-        let (session, schema) = self.session(extractors)?;
-        Ok(Box::new(Writer::open(session, &schema, self.path())?))
+        let (session, _) = self.session(extractors)?;
+        Ok(Box::new(Writer::open(session, self.path())?))
     }
 
     fn stamp(&self) -> Option<Stamp> {
@@ -134,7 +134,7 @@ impl Place for ClickHouse {
     fn verify(&self) -> Result<Vec<FileCheck>, LibraryError> {
         let mut session = Session::new(self);
         let schema = Schema::read(&session, None)?;
-        session.expect_quorum(&schema);
+        session.expect_quorum(&schema)?;
         verify(&session)
     }
 }

@@ -3,7 +3,6 @@
 use crate::catalogue::{Catalogue, Row, count};
 use crate::lease::Lease;
 use crate::rows::put_posting;
-use crate::schema::Schema;
 use crate::session::{Session, Spread};
 use likeness_core::{ContentHash, ReferenceId, Stretches, Writer as Encoder};
 use likeness_index::{
@@ -31,11 +30,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn open(
-        session: Arc<Session>,
-        _: &Schema,
-        path: PathBuf,
-    ) -> Result<Writer, LibraryError> {
+    pub(crate) fn open(session: Arc<Session>, path: PathBuf) -> Result<Writer, LibraryError> {
         let lease = Lease::take(session.clone(), &path)?;
         let catalogue = Catalogue::read(&session)?;
         let next = next_number(&session, &catalogue, &path)?;

@@ -42,6 +42,8 @@ pub(crate) struct Session {
     current: AtomicUsize,
     /// Copies of a shard, and of what is on every server, that must have what is written.
     quorum: [u32; 2],
+    /// The servers can be told not to let insertions overtake each other; old ones never do.
+    knows_parallel: bool,
     partial: bool,
     lapses: AtomicU64,
     given_up: Mutex<Option<Instant>>,
@@ -84,6 +86,7 @@ impl Session {
             clients: store.hosts.iter().map(client).collect(),
             current: AtomicUsize::new(0),
             quorum: [1; 2],
+            knows_parallel: false,
             partial: store.partial,
             lapses: AtomicU64::new(0),
             given_up: Mutex::new(None),
@@ -91,8 +94,16 @@ impl Session {
     }
 
     /// What is written must be on so many copies, and what is read must be as new.
-    pub(crate) fn expect_quorum(&mut self, schema: &Schema) {
+    ///
+    /// # Errors
+    /// The servers do not answer.
+    pub(crate) fn expect_quorum(&mut self, schema: &Schema) -> Result<(), StoreError> {
         self.quorum = schema.quorum;
+        if self.quorum.iter().any(|copies| *copies > 1) {
+            let sql = "SELECT toUInt8(count()) FROM system.settings WHERE name = 'insert_quorum_parallel'";
+            self.knows_parallel = self.rows(sql, |row| row.u8())?.contains(&1);
+        }
+        Ok(())
     }
 
     /// How often something was left out.
@@ -189,8 +200,11 @@ impl Session {
             let mut client = client.clone();
             if quorum > 1 {
                 client.set_setting("insert_quorum", quorum.to_string());
-                // Newer servers would let others write beside it and then do not tell what is complete.
                 client.set_setting("insert_quorum_timeout", "60000");
+                if self.knows_parallel {
+                    // Else nobody could tell up to where a replica is complete.
+                    client.set_setting("insert_quorum_parallel", "0");
+                }
             }
             let mut insert = client.insert_formatted_with(sql.clone());
             let rows = rows.to_vec();

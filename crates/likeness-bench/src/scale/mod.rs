@@ -178,8 +178,10 @@ fn grow<S: Stream>(
     next: &mut u64,
     compact: bool,
 ) -> Result<Ingest> {
-    let open = |place: &Box<dyn Place>| LibraryWriter::open_at(&**place, false);
-    let mut writers: Vec<LibraryWriter> = places.iter().map(open).collect::<Result<_, _>>()?;
+    let writers = places
+        .iter()
+        .map(|place| LibraryWriter::open_at(&**place, false));
+    let mut writers: Vec<LibraryWriter> = writers.collect::<Result<_, _>>()?;
     let mut held = measure::hours(&likeness::Library::browse_at(&*places[0])?.stats(), S::KIND);
     let mut ingest = Ingest::default();
     let (start, first) = (held, cpu_seconds());

@@ -61,7 +61,7 @@ pub(super) fn prepare(args: &Store, quiet: bool) -> anyhow::Result<Outcome> {
 fn init(address: &str, cluster: Option<&str>) -> anyhow::Result<String> {
     let store = likeness_clickhouse::ClickHouse::at(address)?;
     let outcome = store.init(cluster, &likeness::extractors())?;
-    Ok(format!("{}: {outcome}", store))
+    Ok(format!("{store}: {outcome}"))
 }
 
 #[cfg(not(feature = "clickhouse"))]

@@ -144,8 +144,8 @@ impl Medium {
             return 0.0;
         };
         let least = share * first.found;
-        let pairs = self.sizes.windows(2);
-        let falls = pairs.into_iter().find(|pair| pair[1].found < least);
+        let mut pairs = self.sizes.windows(2);
+        let falls = pairs.find(|pair| pair[1].found < least);
         match falls {
             Some([below, above]) => {
                 let way = (below.found - least) / (below.found - above.found);
