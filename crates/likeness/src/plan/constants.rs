@@ -26,7 +26,7 @@ pub struct Medium {
     pub ingest_cpu_s_per_hour: f64,
     /// CPU seconds to decode and fingerprint a second of an upload.
     pub extract_cpu_s_per_s: f64,
-    /// Seconds of upload that one look-up covers.
+    /// Seconds of upload that one look-up covers; each shares half of them with the next.
     pub lookup_s: f64,
     /// Libraries of several sizes, ascending by hours; at least one.
     pub sizes: Vec<Size>,

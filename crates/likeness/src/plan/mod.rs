@@ -208,7 +208,9 @@ impl Plan {
         let lookups = |hours: f64, shards: f64, medium: &Medium| match shards > 0.0 {
             true => {
                 let cpu = medium.at(hours / shards, |size| size.lookup_cpu_s);
-                let windows = (seconds / medium.lookup_s).ceil();
+                // Each window overlaps the next by half.
+                let more = (seconds - medium.lookup_s).max(0.0) / (medium.lookup_s / 2.0);
+                let windows = 1.0 + more.ceil();
                 (
                     windows * shards * cpu,
                     format!("{windows} look-ups x {shards} shards x {}", s(cpu)),
@@ -358,8 +360,8 @@ mod tests {
         check("audio_shards", 10.0);
         check("video_shards", 0.0);
         check("memory_gib", 20.0);
-        check("upload_cpu_s", 0.3 + 2.0 * 10.0 * 0.1);
-        check("matching_cores", 2.3 / 0.7);
+        check("upload_cpu_s", 0.3 + 3.0 * 10.0 * 0.1);
+        check("matching_cores", 3.3 / 0.7);
         assert_eq!(plan.amount("matching_money"), None);
     }
 
@@ -374,7 +376,7 @@ mod tests {
         let plan = Plan::new(&demand(), &constants(), Some(&prices));
         let money = plan.amount("matching_money").unwrap_or(f64::NAN);
         assert!(
-            (money - (4.0 * 10.0 + 20.0 * 2.0 + 20.0 * 0.1)).abs() < 1e-9,
+            (money - (5.0 * 10.0 + 20.0 * 2.0 + 20.0 * 0.1)).abs() < 1e-9,
             "{money}"
         );
     }
