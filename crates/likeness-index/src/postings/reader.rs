@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use crate::checksum::CheckedWriter;
     use crate::postings::PostingWriter;
+    use crate::postings::block::BLOCK;
     use likeness_core::ReferenceId;
     use proptest::prelude::*;
 
