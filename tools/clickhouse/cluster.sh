@@ -75,7 +75,7 @@ CFG
     org.apache.zookeeper.server.quorum.QuorumPeerMain "$root/zookeeper/zoo.cfg" >"$root/zookeeper/out.log" 2>&1 &
   echo $! >"$root/zookeeper/pid"
   for _ in $(seq 100); do
-    [ "$( (exec 3<>"/dev/tcp/127.0.0.1/$zookeeper_port" && echo ruok >&3 && cat <&3) 2>/dev/null)" = imok ] && return
+    [ "$( (exec 3<>"/dev/tcp/127.0.0.1/$zookeeper_port" && echo ruok >&3 && timeout 2 cat <&3) 2>/dev/null)" = imok ] && return
     sleep 0.2
   done
   echo "ZooKeeper does not start: $root/zookeeper/out.log" >&2

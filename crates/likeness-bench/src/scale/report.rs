@@ -18,8 +18,11 @@ pub(super) fn write(points: &[Point], folder: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// Takes a line of the table: its name, and what it says of each point.
+type Line<'a> = &'a mut dyn FnMut(&str, &dyn Fn(&Point) -> String);
+
 /// The store beside the directory, by the clock.
-fn beside(line: &mut dyn FnMut(&str, &dyn Fn(&Point) -> String)) {
+fn beside(line: Line<'_>) {
     let rate = |p: &Point, place: usize| {
         let ingest = p
             .ingest
