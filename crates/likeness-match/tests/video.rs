@@ -193,7 +193,7 @@ fn no_match_is_likelier_to_be_chance_than_asked_for() {
     assert!(counts[0] > counts[3] && counts[1] > 0, "{counts:?}");
 }
 
-fn changed(frames: &[Picture], change: impl Fn(&Picture) -> Picture) -> Vec<Picture> {
+fn changed(frames: &[Picture], change: impl FnMut(&Picture) -> Picture) -> Vec<Picture> {
     frames.iter().map(change).collect()
 }
 
