@@ -97,7 +97,7 @@ answers() { # SHARD REPLICA
 }
 
 await() { # SHARD REPLICA
-  for _ in $(seq 150); do
+  for _ in $(seq 600); do
     answers "$1" "$2" && return
     sleep 0.2
   done
