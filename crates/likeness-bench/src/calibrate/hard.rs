@@ -243,10 +243,10 @@ mod tests {
             assert!(fingerprint.video.analysed().is_some(), "{kind}");
         }
         assert_eq!(fingerprint("black", 0).video, StreamState::Empty);
-        // Another version is another work.
-        for kind in PICTURES.iter().filter(|kind| **kind != "black") {
-            let video = |version| fingerprint(kind, version).video;
-            assert_ne!(video(0), video(1), "{kind}");
+        // Another version is another work, where there is anything to see.
+        for kind in PICTURES {
+            let [one, other] = [0, 1].map(|version| fingerprint(kind, version).video);
+            assert!(one == StreamState::Empty || one != other, "{kind}");
         }
     }
 }
