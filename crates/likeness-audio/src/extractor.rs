@@ -60,9 +60,9 @@ impl AudioExtractor {
             spectrum: Spectrum::new(&config),
             stages: Stages {
                 surfaces: Surfaces::new(&config),
-                onsets: PeakPicker::new(&config),
-                partials: PeakPicker::new(&config),
-                grid: GridBuilder::new(&config),
+                onsets: PeakPicker::new(&config, density),
+                partials: PeakPicker::new(&config, density),
+                grid: GridBuilder::new(&config, density),
             },
             config,
         }
@@ -94,16 +94,12 @@ impl AudioExtractor {
         if self.spectrum.loudest() < self.config.silence || onsets.len() + partials.len() == 0 {
             return StreamState::Empty;
         }
-        let dense = AudioFingerprint {
+        StreamState::Analysed(AudioFingerprint {
             duration,
-            density: Density::Query,
+            density: self.density,
             onsets,
             partials,
             grid: self.stages.grid.finish(),
-        };
-        StreamState::Analysed(match self.density {
-            Density::Query => dense,
-            Density::Reference => dense.to_reference(),
         })
     }
 }

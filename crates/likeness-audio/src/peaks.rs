@@ -1,6 +1,7 @@
 //! Peaks of a surface, located between bins and frames.
 
 use crate::config::AudioConfig;
+use likeness_core::Density;
 use likeness_core::audio::{BINS, MAX_STRENGTH, Peak, STEPS_PER_BIN};
 use std::collections::VecDeque;
 
@@ -11,6 +12,7 @@ const STRENGTH_STEPS: f32 = 4.0;
 
 /// Picks the peaks of one surface, row by row.
 pub(crate) struct PeakPicker {
+    density: Density,
     dense: (usize, usize),
     sparse: (usize, usize),
     min_height: f32,
@@ -26,8 +28,9 @@ pub(crate) struct PeakPicker {
 }
 
 impl PeakPicker {
-    pub(crate) fn new(config: &AudioConfig) -> PeakPicker {
+    pub(crate) fn new(config: &AudioConfig, density: Density) -> PeakPicker {
         PeakPicker {
+            density,
             dense: (config.dense_frames, config.dense_bins),
             sparse: (config.sparse_frames, config.sparse_bins),
             min_height: config.min_height,
@@ -58,14 +61,17 @@ impl PeakPicker {
         }
     }
 
-    /// The peaks that stand out enough, ordered.
+    /// The peaks that stand out enough for the density, ordered.
     pub(crate) fn finish(mut self) -> Vec<Peak> {
         while self.next < self.first + self.rows.len() {
             self.search();
         }
         self.peaks.sort_unstable();
         let sparse = strongest(&self.peaks, self.span, self.sparse_peaks, |p| p.sparse);
-        let dense = strongest(&self.peaks, self.span, self.dense_peaks, |_| true);
+        let dense = match self.density {
+            Density::Query => strongest(&self.peaks, self.span, self.dense_peaks, |_| true),
+            Density::Reference => vec![false; self.peaks.len()],
+        };
         let chosen = self.peaks.iter().zip(sparse).zip(dense);
         chosen
             .filter(|((_, sparse), dense)| *sparse || *dense)
@@ -83,8 +89,10 @@ impl PeakPicker {
                 height >= self.min_height && height > row[bin - 1] && height >= row[bin + 1];
             if candidate && self.dominates(now, bin, self.dense) {
                 let sparse = self.dominates(now, bin, self.sparse);
-                let peak = self.locate(now, bin, sparse);
-                self.peaks.push(peak);
+                // Hours of dense peaks would weigh ten times what a reference keeps.
+                if sparse || self.density == Density::Query {
+                    self.peaks.push(self.locate(now, bin, sparse));
+                }
             }
         }
     }

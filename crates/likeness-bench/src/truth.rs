@@ -125,6 +125,15 @@ impl Lines {
         })
     }
 
+    /// Goes on with a file that is there.
+    pub(crate) fn append(path: &Path) -> Result<Lines> {
+        let file = File::options().append(true).open(path);
+        Ok(Lines {
+            file: file.with_context(|| format!("writing {}", path.display()))?,
+            path: path.to_owned(),
+        })
+    }
+
     pub(crate) fn write<T: Serialize>(&mut self, value: &T) -> Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');

@@ -80,7 +80,9 @@ impl Grid {
         &self.values[i * bins..(i + 1) * bins]
     }
 
-    fn pooled(&self) -> Grid {
+    /// The coarser grid that a library stores: a row for two of this one, the last of an odd number
+    /// dropped.
+    pub fn pooled(&self) -> Grid {
         let bins = usize::from(self.bins);
         let mut values = Vec::with_capacity(self.values.len() / (POOL_ROWS * POOL_BINS));
         for pair in self.values.chunks_exact(bins * POOL_ROWS) {

@@ -2,6 +2,7 @@
 
 mod hard;
 mod negatives;
+mod record;
 mod report;
 mod sources;
 mod tail;
@@ -24,6 +25,13 @@ pub(crate) struct Size {
     /// Disguised versions of each work that windows are cut from, too.
     #[arg(long, default_value_t = 1)]
     pub(crate) disguises: u64,
+    /// Begin with no other source after so many minutes, and report on those that were asked: they
+    /// are in an order drawn by lot.
+    #[arg(long)]
+    pub(crate) minutes: Option<u64>,
+    /// Go on with the run of the same settings that `out` holds.
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 /// Compares every work, or those of some kinds, with all others; writes `out`/trials.jsonl and

@@ -2,10 +2,10 @@
 //! against a library without it.
 
 use super::Size;
+use super::record::Record;
 use super::sources::Source;
 use crate::corpus::{Kind, Role, Shared, Work};
 use crate::make::progress;
-use crate::truth::Lines;
 use crate::windows;
 use anyhow::{Context, Result};
 use likeness::{AddOptions, Input, Library, LibraryWriter, MatchOptions};
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// Evidence below which chance is not looked at, natural logs of likelihood ratios: far below what
 /// matching asks for, so that the tail has something to be fitted to.
@@ -26,7 +26,7 @@ const AUDIO_FLOOR: f64 = 4.0;
 const VIDEO_FLOOR: f64 = -16.0;
 
 /// What one query gave against all others, through one medium.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trial {
     /// The work, and its disguise.
     pub(crate) query: String,
@@ -45,7 +45,7 @@ pub(crate) struct Trial {
 }
 
 /// Evidence for what is not there.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Event {
     pub(crate) reference: String,
     pub(crate) evidence: f64,
@@ -61,6 +61,8 @@ pub(crate) struct Negatives {
     pub(crate) trials: Vec<Trial>,
     /// Seconds of each reference.
     pub(crate) lengths: BTreeMap<String, f64>,
+    /// Sources that were asked, and all that there are.
+    pub(crate) asked: (usize, usize),
 }
 
 impl Negatives {
@@ -145,25 +147,37 @@ pub(crate) fn gather(
             share(size.video, pictures),
         ],
     };
+    let settings = format!(
+        "{:#?}\n{:#?}\n",
+        MatchOptions::default(),
+        (size.audio, size.video, size.disguises)
+    );
+    let record = Record::open(out, &settings, size.resume)?;
     let bar = progress(sources.len() as u64, "comparing");
-    let lines = Mutex::new(Lines::create(&out.join("trials.jsonl"))?);
-    let trials: Vec<Vec<Trial>> = sources
+    let end = size
+        .minutes
+        .map(|m| Instant::now() + Duration::from_secs(60 * m));
+    let asked: Vec<Option<Vec<Trial>>> = sources
         .par_iter()
         .map(|source| {
-            let trials = bench.trials(source, media, out)?;
-            let mut lines = lines.lock().unwrap_or_else(|poison| poison.into_inner());
-            trials.iter().try_for_each(|trial| lines.write(trial))?;
+            let name = source.name();
+            let trials = match record.known(&name) {
+                Some(trials) => trials.to_vec(),
+                None if end.is_some_and(|end| Instant::now() > end) => return Ok(None),
+                None => record.keep(name, bench.trials(source, media, out)?)?,
+            };
             bar.inc();
-            Ok(trials)
+            Ok(Some(trials))
         })
         .collect::<Result<_>>()?;
     bar.finish();
+    let lengths = library
+        .references()
+        .map(|reference| (reference.identifier, reference.duration));
     Ok(Negatives {
-        trials: trials.into_iter().flatten().collect(),
-        lengths: library
-            .references()
-            .map(|reference| (reference.identifier, reference.duration))
-            .collect(),
+        asked: (asked.iter().flatten().count(), sources.len()),
+        trials: asked.into_iter().flatten().flatten().collect(),
+        lengths: lengths.collect(),
     })
 }
 

@@ -16,6 +16,11 @@ const THINNED: [u64; 3] = [1, 3, 9];
 pub(super) fn report(negatives: &Negatives) -> Result<String> {
     let options = MatchOptions::default();
     let mut text = String::from("# How much evidence chance gives\n");
+    let (asked, all) = negatives.asked;
+    writeln!(
+        text,
+        "\nSources of queries that were asked: {asked} of {all}."
+    )?;
     let media = [
         ("Sound", Media::Audio, options.audio.chance),
         ("Picture", Media::Video, options.video.chance),

@@ -25,7 +25,8 @@ pub(super) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// All sources: the works, each in so many disguises, and the synthetic ones.
+    /// All sources, in an order drawn by lot: the works, each in so many disguises, and the synthetic
+    /// ones.
     pub(super) fn all(works: &[&'a Work], disguises: u64) -> Vec<Source<'a>> {
         let plain = works.iter().map(|work| Source::Plain(work));
         let disguised = works
@@ -33,7 +34,9 @@ impl<'a> Source<'a> {
             .flat_map(|work| (0..disguises).map(|number| Source::Disguised(work, number)));
         let kinds = hard::SOUNDS.into_iter().chain(hard::PICTURES);
         let hard = kinds.flat_map(|kind| (0..hard::VERSIONS).map(move |v| Source::Hard(kind, v)));
-        plain.chain(disguised).chain(hard).collect()
+        let mut all: Vec<Source> = plain.chain(disguised).chain(hard).collect();
+        all.sort_by_cached_key(|source| Random::new(2, &source.name()).next_u64());
+        all
     }
 
     /// The first version of every synthetic kind.

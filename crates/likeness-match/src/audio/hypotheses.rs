@@ -26,6 +26,25 @@ pub(super) struct Hypothesis {
     pub votes: f64,
 }
 
+/// What a hit says for a cell, beside the hits of its neighbourhood: each is counted for many cells.
+#[derive(Debug, Clone, Copy)]
+struct Ballot {
+    weight: f32,
+    /// Of the window's [`SLOTS`].
+    slot: u8,
+}
+
+impl Ballot {
+    fn of(hit: &Hit, window: Window, config: &AudioMatchConfig) -> Ballot {
+        let length = ((window.end - window.start) / SLOTS as f64).max(config.slot);
+        let slot = ((f64::from(hit.time) - window.start) / length).max(0.0);
+        Ballot {
+            weight: hit.weight,
+            slot: slot.min(SLOTS as f64 - 1.0) as u8,
+        }
+    }
+}
+
 /// Hits of one cell.
 struct Cell {
     key: u64,
@@ -51,7 +70,11 @@ pub(super) fn vote(
         .collect();
     keyed.sort_unstable();
     let cells = cells(&keyed);
-    let mut scored = score(&cells, &keyed, &hits, company, window, config);
+    let ballots: Vec<Ballot> = keyed
+        .iter()
+        .map(|&(_, i)| Ballot::of(hits[i as usize], window, config))
+        .collect();
+    let mut scored = score(&cells, &ballots, company);
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut chosen: Vec<u64> = Vec::new();
     for (_, key) in scored {
@@ -79,19 +102,12 @@ pub(super) fn vote(
 
 /// The votes for each cell from it and its neighbours, and its key; cells without company are left
 /// out.
-fn score(
-    cells: &[Cell],
-    keyed: &[(u64, u32)],
-    hits: &[&Hit],
-    company: u8,
-    window: Window,
-    config: &AudioMatchConfig,
-) -> Vec<(f32, u64)> {
+fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
     let mut scored = Vec::new();
     // As keys ascend, so do the beginnings of their neighbours' lines.
     let mut firsts = [0usize; 9];
     for cell in cells {
-        let mut near: [&[(u64, u32)]; 9] = [&[]; 9];
+        let mut near: [&[Ballot]; 9] = [&[]; 9];
         for ((low, high), (first, near)) in lines(cell.key).zip(firsts.iter_mut().zip(&mut near)) {
             while cells.get(*first).is_some_and(|c| c.key < low) {
                 *first += 1;
@@ -99,12 +115,11 @@ fn score(
             let line = &cells[*first..cells.len().min(*first + 3)];
             let line = &line[..line.partition_point(|c| c.key <= high)];
             if let [first, .., last] | [first @ last] = line {
-                *near = &keyed[first.start..last.end];
+                *near = &ballots[first.start..last.end];
             }
         }
         if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(company) {
-            let near = near.into_iter().flatten().map(|&(_, i)| hits[i as usize]);
-            scored.push((votes(near, window, config), cell.key));
+            scored.push((votes(near.into_iter().flatten()), cell.key));
         }
     }
     scored
@@ -174,25 +189,26 @@ fn align(mut hits: Vec<&Hit>, window: Window, config: &AudioMatchConfig) -> Opti
     let weighted = hits.iter().map(|h| f64::from(h.weight * h.log_speed));
     let middle = weighted.sum::<f64>() / total.max(f64::MIN_POSITIVE);
     let mut best: Option<Hypothesis> = None;
-    let mut placed: Vec<(f64, &Hit)> = Vec::with_capacity(hits.len());
+    let mut placed: Vec<(f64, &Hit, Ballot)> = Vec::with_capacity(hits.len());
     for trial in -SPEEDS..=SPEEDS {
         let log_speed = middle + f64::from(trial) * SPEED_STEP;
         placed.clear();
         placed.extend(hits.iter().map(|h| {
             let ahead = window.centre() - f64::from(h.time);
             let turn = log_speed.exp() - f64::from(h.log_speed).exp();
-            (f64::from(h.offset) + ahead * turn, *h)
+            let offset = f64::from(h.offset) + ahead * turn;
+            (offset, *h, Ballot::of(h, window, config))
         }));
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (i, &(first, seed)) in placed.iter().enumerate() {
+        for (i, &(first, seed, _)) in placed.iter().enumerate() {
             let members = placed[i..]
                 .iter()
-                .take_while(|(offset, _)| offset - first <= LINE_SECONDS)
-                .filter(|(_, hit)| (hit.pitch - seed.pitch).abs() <= LINE_SEMITONES);
-            let votes = f64::from(votes(members.clone().map(|(_, hit)| *hit), window, config));
+                .take_while(|(offset, ..)| offset - first <= LINE_SECONDS)
+                .filter(|(_, hit, _)| (hit.pitch - seed.pitch).abs() <= LINE_SEMITONES);
+            let votes = f64::from(votes(members.clone().map(|(.., ballot)| ballot)));
             if best.is_none_or(|b| votes > b.votes) {
                 let (mut weight, mut pitch, mut offset) = (0.0, 0.0, 0.0);
-                for (at, hit) in members {
+                for (at, hit, _) in members {
                     let w = f64::from(hit.weight);
                     weight += w;
                     pitch += w * f64::from(hit.pitch);
@@ -258,17 +274,11 @@ fn adjacent(a: u64, b: u64) -> bool {
 }
 
 /// Sum of the best vote of every slot.
-fn votes<'a>(
-    hits: impl Iterator<Item = &'a Hit>,
-    window: Window,
-    config: &AudioMatchConfig,
-) -> f32 {
-    let slot = ((window.end - window.start) / SLOTS as f64).max(config.slot);
+fn votes<'a>(ballots: impl Iterator<Item = &'a Ballot>) -> f32 {
     let mut best = [0.0f32; SLOTS];
-    for hit in hits {
-        let at = ((f64::from(hit.time) - window.start) / slot).max(0.0) as usize;
-        let best = &mut best[at.min(SLOTS - 1)];
-        *best = best.max(hit.weight);
+    for ballot in ballots {
+        let best = &mut best[usize::from(ballot.slot)];
+        *best = best.max(ballot.weight);
     }
     best.iter().sum()
 }
