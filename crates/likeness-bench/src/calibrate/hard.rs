@@ -63,7 +63,7 @@ pub(super) fn fingerprint(kind: &str, version: u64) -> Fingerprint {
             false => StreamState::Absent,
             true => {
                 let mut extractor = VideoExtractor::new(Density::Query);
-                film(kind, &mut random, &mut |frame| extractor.push(frame));
+                film((kind, version), &mut random, &mut |frame| extractor.push(frame));
                 extractor.finish()
             }
         },
@@ -151,11 +151,12 @@ impl Page {
     }
 }
 
-fn film(kind: &str, random: &mut Random, sink: &mut dyn FnMut(LumaFrame<'_>)) {
+fn film((kind, version): (&str, u64), random: &mut Random, sink: &mut dyn FnMut(LumaFrame<'_>)) {
     let long = Page::new(HEIGHT * 6, random);
     // The same in every version.
     let shared = Page::new(HEIGHT, &mut Random::new(0, kind));
-    let turns = random.between(0.5, 2.0);
+    // Drawn by lot alone, two versions may be one film.
+    let turns = 0.5 + 0.5 * version as f64 + random.between(0.0, 0.3);
     let bars = 5 + random.index(6);
     let clock = [random.index(200) as f64, random.index(120) as f64];
     let mut page = Page::new(HEIGHT, random);
