@@ -63,7 +63,9 @@ pub(super) fn fingerprint(kind: &str, version: u64) -> Fingerprint {
             false => StreamState::Absent,
             true => {
                 let mut extractor = VideoExtractor::new(Density::Query);
-                film((kind, version), &mut random, &mut |frame| extractor.push(frame));
+                film((kind, version), &mut random, &mut |frame| {
+                    extractor.push(frame)
+                });
                 extractor.finish()
             }
         },

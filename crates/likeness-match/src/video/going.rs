@@ -19,6 +19,8 @@ use likeness_index::{Store, StoreError};
 /// not.
 const ALIKE: f64 = 0.8;
 const UNLIKE: f64 = 0.6;
+/// Share of the pictures after the last alike one that must be unlike for an end.
+const MOST: f64 = 0.8;
 /// Seconds of the known segment that tell the usual likeness.
 const USUAL: f64 = 6.0;
 /// Pictures that are needed to tell it, and that must be unlike for an end: a second of them.
@@ -122,7 +124,9 @@ fn judge(likeness: &[(f64, Option<f64>)], (start, end): (f64, f64)) -> Going {
     let after = &likeness[last + 1..];
     let step = likeness.get(1).map_or(0.0, |next| next.0 - likeness[0].0);
     let until = likeness[last].0 + step / 2.0;
-    let unlike = after.iter().all(|&(_, alike)| share(alike) < UNLIKE);
+    // None of them is alike, and hardly one is in between.
+    let unlike = after.iter().filter(|&&(_, alike)| share(alike) < UNLIKE);
+    let unlike = unlike.count() as f64 >= MOST * after.len() as f64;
     match (unlike, after.len()) {
         (_, 0) => Going::On(until),
         (true, n) if n >= PICTURES => Going::Over(until),
@@ -160,6 +164,9 @@ mod tests {
         check(&copy, 3.0, Going::On(4.0));
         check(&then(&[0.1; 4]), 3.0, Going::On(4.0));
         check(&then(&[0.1; 5]), 3.0, Going::Over(4.0));
+        // A stranger may look a little like it for a moment.
+        check(&then(&[0.1, 0.1, 0.65, 0.1, 0.1]), 3.0, Going::Over(4.0));
+        check(&then(&[0.1, 0.65, 0.65, 0.1, 0.1]), 3.0, Going::Unclear);
         // It was thought to have gone on.
         check(&then(&[0.1; 6]), 4.6, Going::Over(4.0));
         // Something covers it for a moment.
