@@ -2,7 +2,7 @@
 //! subset of the query's, and states instead of fingerprints where there is nothing to find.
 
 use likeness_audio::{AudioConfig, AudioExtractor, postings};
-use likeness_core::audio::EXTRACTOR;
+use likeness_core::audio::{CROWD, CROWD_TICKS, EXTRACTOR};
 use likeness_core::{AudioFingerprint, Density, PcmBlock, ReferenceId, StreamState};
 use proptest::prelude::*;
 
@@ -47,6 +47,20 @@ fn the_decoder_knows_this_extractor() {
     assert_eq!(
         EXTRACTOR, hash,
         "set likeness_core::audio::EXTRACTOR to {hash:#x}"
+    );
+}
+
+#[test]
+fn the_decoder_allows_what_this_extractor_keeps() {
+    let AudioConfig {
+        rank_ticks,
+        dense_peaks,
+        sparse_peaks,
+        ..
+    } = AudioConfig::default();
+    assert_eq!(
+        (CROWD_TICKS, CROWD),
+        (rank_ticks, dense_peaks + sparse_peaks)
     );
 }
 

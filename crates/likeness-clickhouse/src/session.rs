@@ -232,7 +232,8 @@ impl Session {
     /// Asks one server after the other, the last one that answered first.
     fn attempt<T, F>(&self, limit: Duration, request: impl Fn(&Client) -> F) -> Result<T, Failure>
     where
-        F: Future<Output = clickhouse::error::Result<T>>,
+        T: Send + 'static,
+        F: Future<Output = clickhouse::error::Result<T>> + Send + 'static,
     {
         let first = self.current.load(Ordering::Relaxed);
         let mut last = None;
@@ -242,13 +243,7 @@ impl Session {
             }
             for offset in 0..self.clients.len() {
                 let number = (first + offset) % self.clients.len();
-                let request = request(&self.clients[number]);
-                let answer = runtime().block_on(async {
-                    let in_time = tokio::time::timeout(limit, request).await;
-                    let answer = in_time.map_err(|_| Failure::timed_out())?;
-                    answer.map_err(|error| Failure::of(&error))
-                });
-                match answer {
+                match wait_for(limit, request(&self.clients[number])) {
                     Ok(answer) => {
                         self.current.store(number, Ordering::Relaxed);
                         return Ok(answer);
@@ -291,6 +286,24 @@ impl Session {
     }
 }
 
+/// The answer to a request, from whatever thread it is asked: one that drives another runtime, such as a
+/// service's, must not enter this one.
+fn wait_for<T, F>(limit: Duration, request: F) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = clickhouse::error::Result<T>> + Send + 'static,
+{
+    let (answer, answered) = std::sync::mpsc::sync_channel(1);
+    runtime().spawn(async move {
+        // Nobody is waiting any more only when the process ends.
+        let _ = answer.send(tokio::time::timeout(limit, request).await);
+    });
+    match answered.recv() {
+        Ok(Ok(answer)) => answer.map_err(|error| Failure::of(&error)),
+        Ok(Err(_)) | Err(_) => Err(Failure::timed_out()),
+    }
+}
+
 /// Carries all requests of this process. It is never shut down, since sessions come and go on threads of
 /// other runtimes.
 fn runtime() -> &'static Runtime {
@@ -305,4 +318,22 @@ fn runtime() -> &'static Runtime {
         #[allow(clippy::expect_used)]
         built.expect("threads for requests")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_drives_another_runtime_may_ask() {
+        // Nobody listens on this port.
+        let store = ClickHouse::at("clickhouse://127.0.0.1:1/nothing").unwrap();
+        let session = Session::new(&store);
+        let service = Builder::new_current_thread().build().unwrap();
+        let answer = service.block_on(async { session.read("SELECT 1") });
+        assert!(
+            matches!(answer, Err(StoreError::Remote { .. })),
+            "{answer:?}"
+        );
+    }
 }

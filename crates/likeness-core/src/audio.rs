@@ -26,6 +26,13 @@ const POOL_ROWS: usize = 2;
 const POOL_BINS: usize = 3;
 /// Lower bounds of the sparse levels 1, 2 and 3, on the sum of the pooled dense values.
 const POOL_LEVELS: [i32; 3] = [-5, 1, 9];
+/// Ticks within which an extractor keeps so many peaks of a surface at most: the strongest, and the
+/// strongest of those that a reference keeps. `likeness-audio` checks that its settings keep to it.
+pub const CROWD_TICKS: u32 = 345;
+/// See [`CROWD_TICKS`].
+pub const CROWD: usize = 86;
+/// Ticks after the end that the last frame may reach.
+const OVERHANG: f64 = TICKS_PER_SECOND;
 /// Identifies the settings of the extractor whose fingerprints this version reads;
 /// `likeness-audio` checks that it is the hash of its default configuration.
 pub const EXTRACTOR: u64 = 0xfd1a_c815_d908_e223;
@@ -175,9 +182,13 @@ impl AudioFingerprint {
             1 => Density::Query,
             _ => return Err(WireError::OutOfRange("audio density")),
         };
-        let onsets = decode_peaks(&mut r)?;
-        let partials = decode_peaks(&mut r)?;
+        let end = duration * TICKS_PER_SECOND + OVERHANG;
+        let onsets = decode_peaks(&mut r, end)?;
+        let partials = decode_peaks(&mut r, end)?;
         let grid = decode_grid(&mut r, density)?;
+        if grid.rows() as f64 * f64::from(grid.step) > end {
+            return Err(WireError::OutOfRange("grid rows"));
+        }
         r.finish()?;
         Ok(AudioFingerprint {
             duration,
@@ -212,7 +223,9 @@ fn encode_peaks(w: &mut Writer, peaks: &[Peak]) {
     }
 }
 
-fn decode_peaks(r: &mut Reader<'_>) -> Result<Vec<Peak>, WireError> {
+/// Peaks up to tick `end`, no more of them than sound has: what looks them up takes time and memory for each,
+/// and for all time up to the last.
+fn decode_peaks(r: &mut Reader<'_>, end: f64) -> Result<Vec<Peak>, WireError> {
     let count = r.count(3, "peak count")?;
     let mut peaks: Vec<Peak> = Vec::with_capacity(count);
     let mut time = 0u32;
@@ -234,6 +247,13 @@ fn decode_peaks(r: &mut Reader<'_>) -> Result<Vec<Peak>, WireError> {
         }
         if peaks.last().is_some_and(|last| *last > peak) {
             return Err(WireError::OutOfRange("peak order"));
+        }
+        if f64::from(time) > end {
+            return Err(WireError::OutOfRange("peak time"));
+        }
+        let before = peaks.len().checked_sub(CROWD).map(|i| peaks[i].time);
+        if before.is_some_and(|before| time - before <= CROWD_TICKS) {
+            return Err(WireError::OutOfRange("peaks at a time"));
         }
         peaks.push(peak);
     }
@@ -308,20 +328,22 @@ mod tests {
 
     fn fingerprint() -> impl Strategy<Value = AudioFingerprint> {
         let rows = proptest::collection::vec(DENSE_LEVELS, 0..12 * 6);
-        (0.0..4000.0f64, peaks(), peaks(), rows).prop_map(|(duration, onsets, partials, mut v)| {
-            v.truncate(v.len() / 6 * 6);
-            AudioFingerprint {
-                duration,
-                density: Density::Query,
-                onsets,
-                partials,
-                grid: Grid {
-                    bins: 6,
-                    step: 32,
-                    values: v,
-                },
-            }
-        })
+        (2700.0..4000.0f64, peaks(), peaks(), rows).prop_map(
+            |(duration, onsets, partials, mut v)| {
+                v.truncate(v.len() / 6 * 6);
+                AudioFingerprint {
+                    duration,
+                    density: Density::Query,
+                    onsets,
+                    partials,
+                    grid: Grid {
+                        bins: 6,
+                        step: 32,
+                        values: v,
+                    },
+                }
+            },
+        )
     }
 
     proptest! {
@@ -350,6 +372,46 @@ mod tests {
             let _ = AudioFingerprint::decode(&bytes);
             let _ = AudioFingerprint::decode(&bytes[..at]);
         }
+    }
+
+    /// A forged fingerprint must not cost more than the sound that it says it is of.
+    #[test]
+    fn there_is_no_more_than_fits_in_the_duration() {
+        let check = |peaks: usize, every: u32, rows: usize, what: Option<&'static str>| {
+            let peak = |i: usize| Peak {
+                time: i as u32 * every,
+                frequency: (i % 1000) as u16,
+                strength: 3,
+                sparse: false,
+            };
+            let mut onsets: Vec<Peak> = (0..peaks).map(peak).collect();
+            onsets.sort();
+            let fingerprint = AudioFingerprint {
+                duration: 10.0,
+                density: Density::Query,
+                onsets,
+                partials: Vec::new(),
+                grid: Grid {
+                    bins: 2,
+                    step: 32,
+                    values: vec![0; 2 * rows],
+                },
+            };
+            let read = AudioFingerprint::decode(&fingerprint.encode());
+            assert_eq!(
+                read.err(),
+                what.map(WireError::OutOfRange),
+                "{peaks} {every} {rows}"
+            );
+        };
+        check(700, 5, 100, None);
+        check(CROWD, 0, 100, None);
+        check(CROWD + 1, 0, 100, Some("peaks at a time"));
+        check(3000, 1, 100, Some("peaks at a time"));
+        check(2, 3700, 100, None);
+        check(2, 3900, 100, Some("peak time"));
+        check(2, u32::MAX, 100, Some("peak time"));
+        check(2, 4, 200, Some("grid rows"));
     }
 
     #[test]

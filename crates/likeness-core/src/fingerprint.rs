@@ -113,6 +113,9 @@ impl<F> StreamState<F> {
     }
 }
 
+/// Seconds that a stream may be longer than the whole: they count by their own clocks.
+const ROUNDING: f64 = 0.1;
+
 /// The fingerprint of one work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fingerprint {
@@ -205,6 +208,18 @@ impl Fingerprint {
         let audio = StreamState::from_code(audio, || AudioFingerprint::decode(r.block()?))?;
         let video = StreamState::from_code(video, || VideoFingerprint::decode(r.block()?))?;
         r.finish()?;
+        let streams = [
+            audio.analysed().map(|f| f.duration),
+            video.analysed().map(|f| f.duration),
+        ];
+        // Limits are set on the whole's.
+        if streams
+            .into_iter()
+            .flatten()
+            .any(|stream| stream > duration + ROUNDING)
+        {
+            return Err(WireError::OutOfRange("duration"));
+        }
         Ok(Fingerprint {
             content,
             duration,

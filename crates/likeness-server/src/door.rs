@@ -4,7 +4,7 @@
 //! process before ([`handover`](crate::handover)). Connections wait in it while one process ends
 //! and another begins, so that none is turned away.
 
-use crate::handover;
+use crate::handover::{self, Serving};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use listenfd::ListenFd;
@@ -35,19 +35,23 @@ const SILENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The socket that listens: the first one of systemd, the one of the process that listens at
-/// `address` now, or a new one. The next process can have it until `closing`.
-pub(crate) fn open(address: SocketAddr, closing: &CancellationToken) -> io::Result<TcpListener> {
+/// `address` now, or a new one. The next process can have it until `closing`, if it is `serving` the same.
+pub(crate) fn open(
+    address: SocketAddr,
+    serving: Serving,
+    closing: &CancellationToken,
+) -> io::Result<TcpListener> {
     if let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? {
         listener.set_nonblocking(true)?;
         // It comes open to whatever this process starts.
         rustix::io::fcntl_setfd(&listener, FdFlags::CLOEXEC)?;
         return TcpListener::from_std(listener);
     }
-    if let Some(taken) = handover::take(address, closing) {
+    if let Some(taken) = handover::take(address, serving, closing)? {
         return Ok(taken);
     }
     let listener = bind(address)?;
-    if let Err(error) = handover::offer(&listener, closing) {
+    if let Err(error) = handover::offer(&listener, serving, closing) {
         tracing::warn!("no process can take {address} over: {error}");
     }
     Ok(listener)

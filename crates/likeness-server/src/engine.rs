@@ -89,7 +89,20 @@ impl Engine {
         self.telemetry.decodes.get_or_create(&Label { of }).inc();
         let seconds = began.elapsed().as_secs_f64();
         self.telemetry.decode_seconds.observe(seconds);
-        Ok(decoded?)
+        let decoded = decoded?;
+        self.within_limits(&decoded.fingerprint)?;
+        Ok(decoded)
+    }
+
+    /// Whether a fingerprint, which an upload may be, is of no longer media than are allowed.
+    fn within_limits(&self, fingerprint: &Fingerprint) -> Result<(), Status> {
+        let longest = self.worker.media_s;
+        // Also refuses what is no number.
+        if (0.0..=longest).contains(&fingerprint.duration) {
+            return Ok(());
+        }
+        let message = format!("longer than the {longest} s that are allowed");
+        Err(refuse(Code::InvalidArgument, "limit", message))
     }
 
     /// Begins to follow a stream in a worker of its own. Live streams have places of their own, so
@@ -186,19 +199,11 @@ impl Engine {
         mut fingerprint: Fingerprint,
         media: Media,
     ) -> Result<Fingerprint, Status> {
-        let reject = |reason, message: &str| Err(refuse(Code::InvalidArgument, reason, message));
         if fingerprint.density != Density::Query {
             let message = "a library's sparse fingerprint cannot be looked up";
-            return reject("sparse_fingerprint", message);
+            return Err(refuse(Code::InvalidArgument, "sparse_fingerprint", message));
         }
-        // Also refuses what is no number.
-        if !(0.0..=self.worker.media_s).contains(&fingerprint.duration) {
-            let longest = self.worker.media_s;
-            return reject(
-                "limit",
-                &format!("longer than the {longest} s that are allowed"),
-            );
-        }
+        self.within_limits(&fingerprint)?;
         if !media.audio {
             fingerprint.audio = StreamState::Skipped;
         }

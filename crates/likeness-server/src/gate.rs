@@ -118,7 +118,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Answer<S::Error> {
-        let request_id = given(request.headers()).unwrap_or_else(|| self.layer.numbers.next());
+        let request_timeout = timeout(request.headers());
+        let given = given(request.headers()).filter(|id| !self.layer.access.knows(id));
+        let request_id = given.unwrap_or_else(|| self.layer.numbers.next());
         let header = HeaderValue::from_str(&request_id).ok();
         let path = request.uri().path();
         let served = match self.layer.admit(path, request.headers()) {
@@ -134,7 +136,7 @@ where
                 Err(status)
             }
         };
-        let longest = self.layer.longest;
+        let longest = longest(request_timeout, self.layer.longest);
         Box::pin(async move {
             let mut response = match served {
                 // The place is free when the answer begins.
@@ -161,6 +163,32 @@ fn worded(answer: Response<Body>) -> Response<Body> {
         Some(status) if status.code() == Code::OutOfRange => of_message(status).into_http(),
         _ => answer,
     }
+}
+
+/// What is left of a caller's time for the answer to reach it. The library that serves would say CANCELLED
+/// when that time is over.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// How long an answer may take.
+fn longest(asked: Option<Duration>, most: Duration) -> Duration {
+    asked.map_or(most, |asked| most.min(asked.saturating_sub(AHEAD)))
+}
+
+/// The time that a caller gives (`grpc-timeout`, gRPC over HTTP2, "Requests").
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = digits.parse().ok()?;
+    let nanoseconds = match unit {
+        "H" => 3600 * 1_000_000_000,
+        "M" => 60 * 1_000_000_000,
+        "S" => 1_000_000_000,
+        "m" => 1_000_000,
+        "u" => 1000,
+        "n" => 1,
+        _ => return None,
+    };
+    Some(Duration::from_nanos(number.saturating_mul(nanoseconds)))
 }
 
 /// Why a request was refused, for metrics.
@@ -212,6 +240,32 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn callers_say_how_long_they_wait() {
+        let check = |text: &str, want: Option<u64>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", HeaderValue::from_str(text).unwrap());
+            assert_eq!(
+                timeout(&headers),
+                want.map(Duration::from_millis),
+                "{text:?}"
+            );
+        };
+        check("3S", Some(3000));
+        check("250m", Some(250));
+        check("2M", Some(120_000));
+        check("1H", Some(3_600_000));
+        check("5000u", Some(5));
+        check("S", None);
+        check("", None);
+        check("-1S", None);
+        check("1x", None);
+        let most = Duration::from_secs(9);
+        assert_eq!(longest(None, most), most);
+        assert_eq!(longest(Some(2 * most), most), most);
+        assert!(longest(Some(Duration::from_secs(3)), most) < Duration::from_secs(3));
+    }
 
     #[test]
     fn only_plain_identifiers_are_taken_over() {

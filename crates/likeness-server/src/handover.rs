@@ -25,31 +25,50 @@ fn name(address: SocketAddr) -> io::Result<UnixAddr> {
     UnixAddr::from_abstract_name(format!("likeness-serve/{address}"))
 }
 
+/// Tells which libraries a process serves: who serves others is no successor.
+pub(crate) type Serving = [u8; 32];
+
 /// The socket of the process that listens at `address` now, if there is one that hands it over.
 /// It is offered on from here.
-pub(crate) fn take(address: SocketAddr, closing: &CancellationToken) -> Option<TcpListener> {
-    let taken = ask(address).and_then(|(listener, asked)| {
+///
+/// # Errors
+/// `AddrInUse`: that process serves other libraries.
+pub(crate) fn take(
+    address: SocketAddr,
+    serving: Serving,
+    closing: &CancellationToken,
+) -> io::Result<Option<TcpListener>> {
+    let taken = ask(address, serving).and_then(|(listener, asked)| {
         let listener = TcpListener::from_std(listener)?;
-        answer_at(asked, &listener, closing)?;
+        answer_at(asked, &listener, serving, closing)?;
         Ok(listener)
     });
     match taken {
-        Ok(listener) => Some(listener),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => None,
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(None),
         Err(error) => {
             tracing::warn!("taking {address} over: {error}");
-            None
+            Ok(None)
         }
     }
 }
 
-fn ask(address: SocketAddr) -> io::Result<(std::net::TcpListener, StdUnixListener)> {
+fn ask(
+    address: SocketAddr,
+    serving: Serving,
+) -> io::Result<(std::net::TcpListener, StdUnixListener)> {
     let stream = UnixStream::connect_addr(&name(address)?)?;
     if socket_peercred(&stream)?.uid != geteuid() {
         return Err(io::Error::other("another user offers it"));
     }
     stream.set_read_timeout(Some(PATIENCE))?;
-    let (_, files) = passing::receive(&stream, &mut [0])?;
+    let mut theirs = Serving::default();
+    let (_, files) = passing::receive(&stream, &mut theirs)?;
+    if theirs != serving {
+        let message = "another service listens there, of other libraries";
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+    }
     let [listener, asked] = <[OwnedFd; 2]>::try_from(files)
         .map_err(|_| io::Error::other("the process before does not answer"))?;
     let listener = std::net::TcpListener::from(listener);
@@ -60,24 +79,34 @@ fn ask(address: SocketAddr) -> io::Result<(std::net::TcpListener, StdUnixListene
 }
 
 /// Lets the next process have `listener`, until `closing`.
-pub(crate) fn offer(listener: &TcpListener, closing: &CancellationToken) -> io::Result<()> {
+pub(crate) fn offer(
+    listener: &TcpListener,
+    serving: Serving,
+    closing: &CancellationToken,
+) -> io::Result<()> {
     let asked = StdUnixListener::bind_addr(&name(listener.local_addr()?)?)?;
     asked.set_nonblocking(true)?;
-    answer_at(asked, listener, closing)
+    answer_at(asked, listener, serving, closing)
 }
 
 fn answer_at(
     asked: StdUnixListener,
     listener: &TcpListener,
+    serving: Serving,
     closing: &CancellationToken,
 ) -> io::Result<()> {
     let asked = UnixListener::from_std(asked)?;
     let listener = listener.as_fd().try_clone_to_owned()?;
-    tokio::spawn(answer(asked, listener, closing.clone()));
+    tokio::spawn(answer(asked, listener, serving, closing.clone()));
     Ok(())
 }
 
-async fn answer(asked: UnixListener, listener: OwnedFd, closing: CancellationToken) {
+async fn answer(
+    asked: UnixListener,
+    listener: OwnedFd,
+    serving: Serving,
+    closing: CancellationToken,
+) {
     loop {
         let asking = tokio::select! {
             () = closing.cancelled() => return,
@@ -87,7 +116,7 @@ async fn answer(asked: UnixListener, listener: OwnedFd, closing: CancellationTok
             if stream.peer_cred()?.uid() != geteuid().as_raw() {
                 return Err(io::Error::other("another user asks for it"));
             }
-            passing::send(&stream, &[0], &[listener.as_fd(), asked.as_fd()])
+            passing::send(&stream, &serving, &[listener.as_fd(), asked.as_fd()])
         });
         match handed {
             Ok(()) => tracing::info!("the listening socket is handed over"),
@@ -104,6 +133,8 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
 
+    const SERVING: Serving = [7; 32];
+
     #[tokio::test]
     async fn a_socket_goes_from_hand_to_hand() {
         let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -111,11 +142,15 @@ mod tests {
         let ended = [(); 3].map(|()| CancellationToken::new());
         let take = async |n: usize| {
             let closing = ended[n].clone();
-            let taking = tokio::task::spawn_blocking(move || take(address, &closing));
-            taking.await.unwrap()
+            let taking = tokio::task::spawn_blocking(move || take(address, SERVING, &closing));
+            taking.await.unwrap().unwrap()
         };
         assert!(take(1).await.is_none(), "nothing is offered");
-        offer(&first, &ended[0]).unwrap();
+        offer(&first, SERVING, &ended[0]).unwrap();
+        let stranger = ended[2].clone();
+        let stranger = move || super::take(address, [8; 32], &stranger);
+        let refused = tokio::task::spawn_blocking(stranger).await.unwrap();
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let second = take(1).await.unwrap();
         // Whoever connects now is served by whoever is there later.
         let mut client = std::net::TcpStream::connect(address).unwrap();

@@ -11,8 +11,18 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// Who names the reasons in `ErrorInfo`.
 const DOMAIN: &str = "likeness";
 
+/// Bytes of a message, which repeats names that callers chose: clients refuse long trailers, and then
+/// do not see the code.
+const LONGEST: usize = 500;
+
 /// A status with a stable word in `ErrorInfo`.
 pub(crate) fn refuse(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    let mut message = message.into();
+    if message.len() > LONGEST {
+        let cut = (0..=LONGEST).rev().find(|&i| message.is_char_boundary(i));
+        message.truncate(cut.unwrap_or_default());
+        message.push_str("...");
+    }
     let details = ErrorDetails::with_error_info(reason.to_uppercase(), DOMAIN, HashMap::new());
     Status::with_error_details(code, message, details)
 }
@@ -99,4 +109,21 @@ pub(crate) fn add(error: &AddError, identifier: &str) -> Status {
         }
     };
     refuse(Code::InvalidArgument, reason, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut() {
+        let check = |name: &str, most: usize| {
+            let status = refuse(Code::NotFound, "unknown", format!("no {name}"));
+            assert!(status.message().len() <= most, "{}", status.message().len());
+            assert!(status.message().starts_with("no "));
+        };
+        check("x", 4);
+        check(&"x".repeat(5000), LONGEST + 3);
+        check(&"\u{1f600}".repeat(1024), LONGEST + 3);
+    }
 }

@@ -5,6 +5,7 @@ use crate::admin;
 use crate::args::Args;
 use crate::door;
 use crate::gate::GateLayer;
+use crate::handover;
 use crate::notify::notify;
 use crate::proto::match_service_server::MatchServiceServer;
 use crate::proto::reference_service_server::ReferenceServiceServer;
@@ -170,6 +171,18 @@ fn places(
     settings.libraries.iter().map(place).collect()
 }
 
+/// What tells these libraries from others.
+fn serving(places: &BTreeMap<String, Arc<dyn Place>>) -> handover::Serving {
+    let mut hash = blake3::Hasher::new();
+    for (name, place) in places {
+        // However the directory was written; a link counts as what it is called.
+        let place = place.to_string();
+        let place = std::path::absolute(&place).unwrap_or(place.into());
+        hash.update(format!("{name}={}\n", place.display()).as_bytes());
+    }
+    *hash.finalize().as_bytes()
+}
+
 /// Whether a directory that is not there yet could be made, by making one beside where it would lie.
 fn check_creatable(directory: &Path) -> Result<(), ServeError> {
     let absolute = std::path::absolute(directory)?;
@@ -241,8 +254,8 @@ async fn serve(
     let router = router(settings, service)?.add_service(health_service);
 
     let address = settings.listen;
-    let listener =
-        door::open(address, &draining).map_err(|source| ServeError::Listen { address, source })?;
+    let listener = door::open(address, serving(&places), &draining)
+        .map_err(|source| ServeError::Listen { address, source })?;
     let address = listener.local_addr()?;
     println!("serving on {address}");
     io::stdout().flush()?;

@@ -280,6 +280,9 @@ impl Settings {
         if live.window_s < live.recent_s {
             return refuse("live.window_s", "must be at least live.recent_s");
         }
+        if self.admin_listen == Some(self.listen) && self.listen.port() != 0 {
+            return refuse("admin_listen", "must not be the address of `listen`");
+        }
         if self.libraries.keys().any(String::is_empty) {
             return refuse("libraries", "a library's name must not be empty");
         }
@@ -435,6 +438,7 @@ mod tests {
         check("live.recent_s=13", "live.recent_s");
         check("live.window_s=1", "live.window_s");
         check("listen=nowhere", "listen");
+        check("admin_listen=127.0.0.1:7310", "admin_listen");
         assert!(Layer::assignment("--set", "limits").is_err());
     }
 

@@ -34,6 +34,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -76,7 +77,10 @@ async fn run(
         Some(Ok(())) => observed.end(Code::Ok),
         Some(Err(status)) => {
             observed.end(status.code());
-            let _ = events.send(Err(status)).await;
+            // Whoever takes nothing keeps no place either.
+            let _ = events
+                .send_timeout(Err(status), seconds(service.live.idle_s))
+                .await;
         }
         None => {}
     }
@@ -301,7 +305,14 @@ impl Session<'_> {
             .inc();
         let event = Some(event);
         let response = MatchLiveResponse { position, event };
-        let sent = self.events.send(Ok(response)).await;
-        sent.map_err(|_| Status::cancelled("the client has gone"))
+        let patience = seconds(self.service.live.idle_s);
+        let sent = self.events.send_timeout(Ok(response), patience).await;
+        sent.map_err(|error| match error {
+            SendTimeoutError::Closed(_) => Status::cancelled("the client has gone"),
+            SendTimeoutError::Timeout(_) => {
+                let message = "the client takes no events";
+                refuse(Code::DeadlineExceeded, "idle", message)
+            }
+        })
     }
 }
