@@ -175,7 +175,8 @@ impl Fingerprint {
     /// Reads what [`Fingerprint::encode`] wrote.
     ///
     /// # Errors
-    /// Anything that is not exactly such a sequence of bytes, made by this version's extractors.
+    /// Anything that is not exactly such a sequence of bytes, made by this version's extractors, or holds more
+    /// than media of its duration can.
     pub fn decode(bytes: &[u8]) -> Result<Fingerprint, WireError> {
         if !Fingerprint::recognise(bytes) {
             return Err(WireError::NotAFingerprint);
@@ -205,7 +206,10 @@ impl Fingerprint {
             _ => return Err(WireError::OutOfRange("density")),
         };
         let (audio, video) = (r.u8()?, r.u8()?);
-        let audio = StreamState::from_code(audio, || AudioFingerprint::decode(r.block()?))?;
+        let audio = StreamState::from_code(audio, || {
+            let audio = AudioFingerprint::decode(r.block()?)?;
+            audio.check().map(|()| audio)
+        })?;
         let video = StreamState::from_code(video, || VideoFingerprint::decode(r.block()?))?;
         r.finish()?;
         let streams = [
