@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, Row, count};
 use crate::lease::Lease;
 use crate::rows::put_posting;
 use crate::session::{Session, Spread};
-use likeness_core::{ContentHash, ReferenceId, Stretches, Writer as Encoder};
+use likeness_core::{ContentHash, PostingSpace, ReferenceId, Stretches, Writer as Encoder};
 use likeness_index::{
     Editor, Entry, LibraryError, NewReference, Snapshot as LocalSnapshot, StoreError,
 };
@@ -98,7 +98,7 @@ impl Writer {
         prints.finish()?;
         let mut postings = Batch::new(&self.session, "posting");
         for (id, reference) in numbered {
-            for (space, own) in (0..).zip(&reference.postings) {
+            for (space, own) in PostingSpace::ALL.into_iter().zip(&reference.postings) {
                 for posting in own {
                     let posting = likeness_core::Posting {
                         reference: *id,

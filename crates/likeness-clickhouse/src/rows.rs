@@ -1,14 +1,16 @@
 //! Postings as ClickHouse's RowBinary: numbers little-endian, one after the other, without any mark. The
 //! encoding of strings is that of [`likeness_core::Writer::block`].
 
-use likeness_core::{Posting, ReferenceId};
+use crate::snapshot::number;
+use likeness_core::{Posting, PostingSpace, ReferenceId};
 
 /// Bytes of a posting in an answer: term, reference, time, payload.
 const POSTING: usize = 8 + 4 + 4 + 8;
 
-/// Appends a row of the table `posting`.
-pub(crate) fn put_posting(space: u8, posting: &Posting, out: &mut Vec<u8>) {
-    out.push(space);
+/// Appends a row of the table `posting`: also the term without its fine bits, by which the table is sorted.
+pub(crate) fn put_posting(space: PostingSpace, posting: &Posting, out: &mut Vec<u8>) {
+    out.push(number(space));
+    out.extend_from_slice(&(posting.term >> space.fine_bits()).to_le_bytes());
     out.extend_from_slice(&posting.term.to_le_bytes());
     out.extend_from_slice(&posting.reference.0.to_le_bytes());
     out.extend_from_slice(&posting.time.to_le_bytes());
@@ -47,11 +49,11 @@ mod tests {
         let sent = [sample(0), sample(3)];
         let mut rows = Vec::new();
         sent.iter()
-            .for_each(|posting| put_posting(2, posting, &mut rows));
-        // An answer does not tell the space again.
+            .for_each(|posting| put_posting(PostingSpace::VideoKeypoint, posting, &mut rows));
+        // An answer does not tell the space and the prefix again.
         let answer: Vec<u8> = rows
-            .chunks(POSTING + 1)
-            .flat_map(|row| row[1..].to_vec())
+            .chunks(POSTING + 9)
+            .flat_map(|row| row[9..].to_vec())
             .collect();
         let read = postings(&answer).expect("whole rows");
         assert_eq!(read.collect::<Vec<_>>(), sent);

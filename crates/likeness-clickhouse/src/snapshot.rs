@@ -98,23 +98,30 @@ impl Snapshot {
     /// The directory of each space's terms.
     fn terms(&self) -> Result<[TermDirectory; SPACES], StoreError> {
         let sql = format!(
-            "SELECT space, term, toUInt64(sum(postings)) FROM {}.term GROUP BY space, term ORDER BY space, term",
+            "SELECT space, prefix, toUInt64(sum(postings)) FROM {}.term GROUP BY space, prefix \
+             ORDER BY space, prefix",
             self.session.database
         );
         let counts = self
             .session
             .rows(&sql, |row| Ok((row.u8()?, row.u64()?, row.u64()?)))?;
-        let of = |wanted: usize| {
+        let of = |wanted: PostingSpace| {
             let own = counts
                 .iter()
-                .filter(|(space, _, _)| usize::from(*space) == wanted);
-            TermDirectory::new(own.map(|&(_, term, count)| (term, count)))
+                .filter(|(space, _, _)| *space == number(wanted));
+            let fine = wanted.fine_bits();
+            TermDirectory::new(own.map(|&(_, prefix, count)| (prefix << fine, count)))
         };
-        Ok(std::array::from_fn(of))
+        Ok(PostingSpace::ALL.map(of))
     }
 
-    /// Postings of terms, in order, of live references only.
-    fn fetch(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Posting>, StoreError> {
+    /// Postings of terms that lack their `free` lowest bits, in order, of live references only.
+    fn fetch(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Posting>, StoreError> {
         if terms.is_empty() {
             return Ok(Vec::new());
         }
@@ -125,10 +132,11 @@ impl Snapshot {
             let _ = write!(list, "{comma}{term}");
         }
         let sql = format!(
-            "SELECT term, reference, time, payload FROM {}.posting WHERE space = {} AND term IN \
+            "SELECT term, reference, time, payload FROM {}.posting WHERE space = {} AND {} IN \
              (SELECT arrayJoin(arrayMap(x -> toUInt64(x), splitByChar(',', '{list}'))))",
             self.session.database,
-            number(space)
+            number(space),
+            asked(space, free)
         );
         let answer = self.session.read(&sql)?;
         let found = postings(&answer).ok_or_else(|| self.session.strange("it breaks off"))?;
@@ -141,13 +149,13 @@ impl Snapshot {
     fn motion(&self) -> Result<Vec<Posting>, StoreError> {
         let terms = self.session.rows(
             &format!(
-                "SELECT DISTINCT term FROM {}.term WHERE space = {}",
+                "SELECT DISTINCT prefix FROM {}.term WHERE space = {}",
                 self.session.database,
                 number(PostingSpace::VideoMotion)
             ),
             |row| row.u64(),
         )?;
-        self.fetch(PostingSpace::VideoMotion, &terms)
+        self.fetch(PostingSpace::VideoMotion, 0, &terms)
     }
 
     /// A fingerprint of a live reference that has one.
@@ -196,28 +204,35 @@ impl Store for Snapshot {
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
         let found = match space {
             PostingSpace::VideoMotion => self.once(&self.motion, || self.motion())?,
-            _ => Arc::new(self.fetch(space, terms)?),
+            _ => Arc::new(self.fetch(space, free, terms)?),
         };
         let mut at = 0;
         for posting in found.iter() {
-            while terms.get(at).is_some_and(|term| *term < posting.term) {
+            let term = posting.term >> free;
+            while terms.get(at).is_some_and(|wanted| *wanted < term) {
                 at += 1;
             }
-            if terms.get(at) == Some(&posting.term) {
+            if terms.get(at) == Some(&term) {
                 sink(at, *posting);
             }
         }
         Ok(())
     }
 
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError> {
         let directories = self.once(&self.terms, || self.terms())?;
-        Ok(directories[usize::from(number(space))].estimates(terms))
+        Ok(directories[usize::from(number(space))].estimates(free, terms))
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
@@ -269,6 +284,18 @@ impl Collection for Snapshot {
 
     fn lapses(&self) -> u64 {
         self.session.lapses()
+    }
+}
+
+/// A term without its `free` lowest bits, in the servers' language. The table is sorted by terms without their
+/// fine bits; of other numbers of bits old servers do not see that they ascend with these, and read
+/// the whole space.
+fn asked(space: PostingSpace, free: u32) -> String {
+    let fine = space.fine_bits();
+    match free.checked_sub(fine) {
+        Some(0) => "prefix".to_owned(),
+        Some(more) => format!("intDiv(prefix, {})", 1u64 << more),
+        None => format!("intDiv(term, {})", 1u64 << free),
     }
 }
 
@@ -342,4 +369,30 @@ fn extent(session: &Session, catalogue: &Catalogue, schema: &Schema) -> Result<E
         generation: catalogue.generation,
         format_version: schema.version,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_table_is_sorted_by_is_asked_for_as_it_is() {
+        let fine = PostingSpace::VideoKeypoint.fine_bits();
+        for (space, free, want) in [
+            (PostingSpace::AudioLandmark, 0, "prefix".to_owned()),
+            (PostingSpace::VideoKeypoint, fine, "prefix".to_owned()),
+            (
+                PostingSpace::VideoKeypoint,
+                fine + 3,
+                "intDiv(prefix, 8)".to_owned(),
+            ),
+            (
+                PostingSpace::VideoKeypoint,
+                fine - 4,
+                format!("intDiv(term, {})", 1 << (fine - 4)),
+            ),
+        ] {
+            assert_eq!(asked(space, free), want);
+        }
+    }
 }

@@ -22,6 +22,15 @@ impl PostingSpace {
         PostingSpace::VideoKeypoint,
         PostingSpace::VideoMotion,
     ];
+
+    /// How many of a term's lowest bits a store need not tell apart when it counts postings: with all of
+    /// them, there would be hardly fewer terms than postings.
+    pub const fn fine_bits(self) -> u32 {
+        match self {
+            PostingSpace::AudioLandmark | PostingSpace::VideoMotion => 0,
+            PostingSpace::VideoKeypoint => 8,
+        }
+    }
 }
 
 /// One occurrence of a term in a reference.

@@ -34,9 +34,9 @@ pub struct Keypoint {
     pub level: u8,
     /// Direction of the patch in steps of 1/64 of a turn, clockwise from "to the right".
     pub angle: u8,
-    /// Which bits of the descriptor's terms are the likeliest to flip: what a look-up tries both
-    /// ways. Zero in the sparse form.
-    pub weak: u32,
+    /// Which bits of the descriptor are the likeliest to flip: what a look-up tries both ways. Zero in
+    /// the sparse form.
+    pub weak: Descriptor,
     /// The patch.
     pub descriptor: Descriptor,
 }

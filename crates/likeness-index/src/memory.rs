@@ -57,23 +57,29 @@ impl Store for MemoryStore {
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
         let all = &self.postings[space_index(space)];
         for (i, &term) in terms.iter().enumerate() {
-            let start = all.partition_point(|posting| posting.term < term);
+            let start = all.partition_point(|posting| posting.term >> free < term);
             let list = all[start..]
                 .iter()
-                .take_while(|posting| posting.term == term);
+                .take_while(|posting| posting.term >> free == term);
             list.for_each(|posting| sink(i, *posting));
         }
         Ok(())
     }
 
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError> {
         let all = &self.postings[space_index(space)];
-        let below = |term: u64| all.partition_point(|posting| posting.term < term);
+        let below = |term: u64| all.partition_point(|posting| posting.term >> free < term);
         let estimate = |&term: &u64| {
             let end = term.checked_add(1).map_or(all.len(), below);
             Estimate {

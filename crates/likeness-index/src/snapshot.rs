@@ -159,12 +159,13 @@ impl Store for Snapshot {
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
         // Runs are in order of reference, and each in order of (reference, time).
         for run in &self.runs {
-            run.postings(space).lookup(terms, &mut |i, posting| {
+            run.postings(space).lookup(free, terms, &mut |i, posting| {
                 if !self.manifest.is_dead(posting.reference.0) {
                     sink(i, posting);
                 }
@@ -173,10 +174,15 @@ impl Store for Snapshot {
         Ok(())
     }
 
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError> {
         let mut estimates = vec![Estimate::default(); terms.len()];
         for run in &self.runs {
-            run.postings(space).estimate(terms, &mut estimates)?;
+            run.postings(space).estimate(free, terms, &mut estimates)?;
         }
         Ok(estimates)
     }

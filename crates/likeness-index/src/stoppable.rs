@@ -30,14 +30,20 @@ impl Store for Stoppable<'_> {
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
-        self.going()?.postings(space, terms, sink)
+        self.going()?.postings(space, free, terms, sink)
     }
 
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
-        self.going()?.estimates(space, terms)
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError> {
+        self.going()?.estimates(space, free, terms)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {
@@ -73,7 +79,7 @@ mod tests {
             store: &memory,
             stop: &stop,
         };
-        let ask = || store.postings(PostingSpace::AudioLandmark, &[1], &mut |_, _| {});
+        let ask = || store.postings(PostingSpace::AudioLandmark, 0, &[1], &mut |_, _| {});
         assert!(ask().is_ok() && store.audio(ReferenceId(1)).is_ok());
         stop.store(true, Ordering::Relaxed);
         assert!(matches!(ask(), Err(StoreError::Stopped)));

@@ -53,24 +53,32 @@ pub struct Estimate {
 ///
 /// The small trait between matching and storage, so that postings can live elsewhere.
 pub trait Store: Sync {
-    /// Calls `sink(i, posting)` for every live posting whose term is `terms[i]`. `terms` ascend
-    /// and are distinct. Postings of one term come in order of (reference, time).
+    /// Calls `sink(i, posting)` for every live posting whose term without its `free` lowest bits, fewer
+    /// than 64, is `terms[i]`. `terms` ascend and are distinct. Postings of one whole term come in order
+    /// of (reference, time).
     ///
     /// # Errors
     /// Damaged or unreadable files; what was delivered before is then worthless.
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError>;
 
-    /// What looking up each of `terms` will cost, about. `terms` ascend and are distinct. Much cheaper
-    /// than looking them up.
+    /// What looking up each of `terms` will cost, about, as they are asked for of
+    /// [`Store::postings`], with at least [`PostingSpace::fine_bits`] of them free. Much cheaper than
+    /// looking them up.
     ///
     /// # Errors
     /// Damaged or unreadable files.
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError>;
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError>;
 
     /// The sound of a reference, if it has any.
     ///

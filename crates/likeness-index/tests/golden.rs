@@ -70,7 +70,7 @@ fn assert_reads(library: &Path, model: &BTreeMap<String, u32>) {
     let mut found: Vec<Posting> = Vec::new();
     let mut take = |_: usize, posting: Posting| found.push(posting);
     snapshot
-        .postings(PostingSpace::AudioLandmark, &terms, &mut take)
+        .postings(PostingSpace::AudioLandmark, 0, &terms, &mut take)
         .unwrap();
     found.sort_unstable();
     let mut want: Vec<Posting> = Vec::new();

@@ -2,8 +2,9 @@
 //! 1998), looked up at several places (Lv et al., "Multi-probe LSH", 2007), and the packing of what
 //! a posting tells about its keypoint.
 //!
-//! A term takes as many bits from the first half of the descriptor as from the second, at the same
-//! places: mirroring, which swaps the halves, swaps the halves of the term.
+//! A term is two words of 16 bits, each of as many bits from the first half of the descriptor as from the
+//! second, at the same places. Terms that begin with the same word lie together: a small library is
+//! searched by first words alone, a large one by as many bits more as make the lists short.
 
 use crate::descriptor::TESTS;
 use likeness_core::video::{Descriptor, Keypoint, PLACE_STEPS};
@@ -12,68 +13,89 @@ use likeness_core::{Posting, PostingSpace, ReferenceId, VideoFingerprint};
 /// Hash tables; each keypoint gives one posting in each.
 pub const TABLES: usize = 2;
 /// Descriptor bits that make a term.
-pub const TERM_BITS: usize = 16;
-/// Descriptor bits that a posting carries besides, to drop most random hits unseen.
+pub const TERM_BITS: u32 = 2 * WORD_BITS;
+/// Descriptor bits of a word: a term's first word is what is left without so many of its lowest bits.
+pub const WORD_BITS: u32 = 16;
+/// Descriptor bits that a posting tells besides its first word, to drop most random hits unseen.
 pub const RESIDUAL_BITS: u32 = 32;
-const HALF: usize = TERM_BITS / 2;
+const HALF: usize = WORD_BITS as usize / 2;
 
 /// The space in which this module's terms live.
 pub const SPACE: PostingSpace = PostingSpace::VideoKeypoint;
 
-/// The descriptor's term in one table.
-pub fn term([a, b]: Descriptor, table: usize) -> u64 {
-    let part = |word: u32| u64::from(word >> (table * HALF)) & ((1 << HALF) - 1);
-    (table as u64) << TERM_BITS | part(b) << HALF | part(a)
+/// One word of a descriptor: the first of table 0 and of table 1, then the second of each.
+fn word([a, b]: Descriptor, number: usize) -> u64 {
+    let part = |half: u32| u64::from(half >> (number * HALF)) & ((1 << HALF) - 1);
+    part(b) << HALF | part(a)
 }
 
-/// The bits that a posting carries to check a hit: none of those in the terms.
+/// The bits of a descriptor that make its term in one table.
+fn term_bits(descriptor: Descriptor, table: usize) -> u64 {
+    word(descriptor, table) << WORD_BITS | word(descriptor, TABLES + table)
+}
+
+/// The descriptor's term in one table.
+pub fn term(descriptor: Descriptor, table: usize) -> u64 {
+    (table as u64) << TERM_BITS | term_bits(descriptor, table)
+}
+
+/// The bits by which a hit is checked: none of those in the first words.
 pub fn residual([a, b]: Descriptor) -> u64 {
-    let part = |word: u32| u64::from(word >> (TABLES * HALF));
+    let part = |half: u32| u64::from(half >> (TABLES * HALF));
     part(b) << 16 | part(a)
 }
 
-/// Which bits of the terms are the likeliest to flip, given how far apart the two sides of each of
-/// the descriptor's tests were: for each table, in turn, the `count` closest.
-pub(crate) fn weak(margins: &[u8; TESTS], count: u32) -> u32 {
-    let mut mask = 0;
-    for table in 0..TABLES {
-        let test = |bit: usize| bit / HALF * (TESTS / 2) + table * HALF + bit % HALF;
-        let mut bits: [usize; TERM_BITS] = std::array::from_fn(|bit| bit);
-        bits.sort_by_key(|&bit| margins[test(bit)]);
-        for bit in &bits[..count as usize] {
-            mask |= 1 << (table * TERM_BITS + bit);
+/// Which bits of the descriptor are the likeliest to flip, given how far apart the two sides of each of
+/// its tests were: of each word the `count` closest.
+pub(crate) fn weak(margins: &[u8; TESTS], count: u32) -> Descriptor {
+    let mut mask = [0; 2];
+    for number in 0..2 * TABLES {
+        let place = |bit: usize| (bit / HALF, number * HALF + bit % HALF);
+        let mut bits: [usize; WORD_BITS as usize] = std::array::from_fn(|bit| bit);
+        bits.sort_by_key(|&bit| {
+            let (half, test) = place(bit);
+            margins[half * (TESTS / 2) + test]
+        });
+        for &bit in &bits[..count as usize] {
+            let (half, test) = place(bit);
+            mask[half] |= 1 << test;
         }
     }
     mask
 }
 
-/// The weak bits of the mirrored keypoint.
-fn mirrored_weak(weak: u32) -> u32 {
-    (weak & 0xff00_ff00) >> 8 | (weak & 0x00ff_00ff) << 8
+/// Calls `sink` with every term at which a look-up should try, without its `free` lowest bits: the
+/// keypoint's own and those with up to `most` of its weak bits flipped, and with the number of those.
+/// `flip`: the terms of the mirrored keypoint.
+pub fn probes(
+    keypoint: &Keypoint,
+    flip: bool,
+    (free, most): (u32, u32),
+    mut sink: impl FnMut(u64, u32),
+) {
+    let turned = |halves: Descriptor| match flip {
+        true => crate::mirrored(halves),
+        false => halves,
+    };
+    let (descriptor, weak) = (turned(keypoint.descriptor), turned(keypoint.weak));
+    for table in 0..TABLES {
+        let own = term(descriptor, table) >> free;
+        let mask = term_bits(weak, table) >> free;
+        spell(own, mask, (0, most), &mut sink);
+    }
 }
 
-/// Calls `sink` with every term at which a look-up should try: the keypoint's own and those with
-/// any of its weak bits flipped, and with the number of those. `flip`: the terms of the mirrored
-/// keypoint.
-pub fn probes(keypoint: &Keypoint, flip: bool, mut sink: impl FnMut(u64, u32)) {
-    let (descriptor, weak) = match flip {
-        true => (
-            crate::mirrored(keypoint.descriptor),
-            mirrored_weak(keypoint.weak),
-        ),
-        false => (keypoint.descriptor, keypoint.weak),
-    };
-    for table in 0..TABLES {
-        let own = term(descriptor, table);
-        let mask = u64::from(weak >> (table * TERM_BITS)) & ((1 << TERM_BITS) - 1);
-        let mut subset = mask;
-        loop {
-            sink(own ^ subset, subset.count_ones());
-            if subset == 0 {
-                break;
-            }
-            subset = (subset - 1) & mask;
-        }
+/// Calls `sink` with a term and all that differ from it in some bits of `mask`, until `most` are flipped.
+fn spell(term: u64, mask: u64, (flips, most): (u32, u32), sink: &mut impl FnMut(u64, u32)) {
+    sink(term, flips);
+    if flips == most {
+        return;
+    }
+    let mut rest = mask;
+    while rest != 0 {
+        let bit = rest & rest.wrapping_neg();
+        rest ^= bit;
+        spell(term ^ bit, rest, (flips + 1, most), sink);
     }
 }
 
@@ -92,16 +114,46 @@ pub struct Hit {
     pub residual: u64,
 }
 
-/// Packs a keypoint into a posting's payload: residual, level, angle, y, x from the top bit down.
-pub fn pack(keypoint: &Keypoint) -> u64 {
-    residual(keypoint.descriptor) << 29
+/// Bits of a payload below the descriptor's: level, angle, y, x from the top bit down.
+const PLACE_BITS: u32 = 3 + 6 + 10 + 10;
+
+/// The posting of a keypoint in one table. Its payload begins with those residual bits that are not in its
+/// term.
+pub fn posting(keypoint: &Keypoint, table: usize, reference: ReferenceId, time: u32) -> Posting {
+    let payload = word(keypoint.descriptor, TABLES + 1 - table) << PLACE_BITS
         | u64::from(keypoint.level) << 26
         | u64::from(keypoint.angle) << 20
         | u64::from(keypoint.y) << 10
-        | u64::from(keypoint.x)
+        | u64::from(keypoint.x);
+    Posting {
+        term: term(keypoint.descriptor, table),
+        reference,
+        time,
+        payload,
+    }
 }
 
-/// Reads what [`pack`] wrote.
+/// A posting whose payload has all residual bits, and whose term is its first word, in whichever table and by
+/// however many bits of its term it was found.
+pub fn complete(posting: &Posting) -> Posting {
+    let own = posting.term & ((1 << WORD_BITS) - 1);
+    let other = posting.payload >> PLACE_BITS;
+    let (low, high) = match posting.term >> TERM_BITS {
+        0 => (own, other),
+        _ => (other, own),
+    };
+    // Words hold halves of both parts of the residual.
+    let half = |word: u64, number: usize| word >> (number * HALF) & ((1 << HALF) - 1);
+    let part = |number: usize| half(high, number) << HALF | half(low, number);
+    let residual = part(1) << 16 | part(0);
+    Posting {
+        term: posting.term >> WORD_BITS,
+        payload: residual << PLACE_BITS | posting.payload & ((1 << PLACE_BITS) - 1),
+        ..*posting
+    }
+}
+
+/// What the payload of a [`complete`] posting tells.
 pub fn unpack(payload: u64) -> Hit {
     let place = |bits: u64| ((bits & 1023) as f32 + 0.5) / 1024.0;
     Hit {
@@ -109,7 +161,7 @@ pub fn unpack(payload: u64) -> Hit {
         y: place(payload >> 10),
         angle: (payload >> 20 & 63) as u8,
         level: (payload >> 26 & 7) as u8,
-        residual: payload >> 29,
+        residual: payload >> PLACE_BITS,
     }
 }
 
@@ -128,7 +180,7 @@ pub fn seconds(time: u32) -> f64 {
 }
 
 /// The postings of a sparse fingerprint: time is the keyframe's in [`seconds`]' unit, payload is
-/// [`pack`]ed. Unsorted.
+/// as [`posting`] has it. Unsorted.
 pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<Posting> {
     let keypoints: usize = fingerprint
         .keyframes
@@ -138,13 +190,8 @@ pub fn postings(fingerprint: &VideoFingerprint, reference: ReferenceId) -> Vec<P
     let mut postings = Vec::with_capacity(keypoints * TABLES);
     for frame in &fingerprint.keyframes {
         for keypoint in &frame.keypoints {
-            let payload = pack(keypoint);
-            postings.extend((0..TABLES).map(|table| Posting {
-                term: term(keypoint.descriptor, table),
-                reference,
-                time: frame.time_ms / TICK,
-                payload,
-            }));
+            let time = frame.time_ms / TICK;
+            postings.extend((0..TABLES).map(|table| posting(keypoint, table, reference, time)));
         }
     }
     postings
@@ -160,40 +207,83 @@ mod tests {
         y: 1023,
         level: 7,
         angle: 63,
-        weak: 0x0301_8100,
+        weak: [0x0301_8100, 0x1000_0080],
         descriptor: [0x1234_5678, 0xfedc_ba98],
     };
 
     #[test]
-    fn payloads_round_trip() {
-        let hit = unpack(pack(&SAMPLE));
-        assert!((hit.x - 0.5).abs() < 1e-3 && (hit.y - 1.0).abs() < 1e-3);
-        assert_eq!((hit.level, hit.angle), (7, 63));
-        assert_eq!(hit.residual, residual(SAMPLE.descriptor));
+    fn a_posting_tells_all_bits_but_the_other_tables_first_word() {
+        for table in 0..TABLES {
+            let posting = posting(&SAMPLE, table, ReferenceId(3), 9);
+            let whole = complete(&posting);
+            assert_eq!(whole.term, posting.term >> WORD_BITS);
+            assert_eq!((whole.reference, whole.time), (ReferenceId(3), 9));
+            let hit = unpack(whole.payload);
+            assert!((hit.x - 0.5).abs() < 1e-3 && (hit.y - 1.0).abs() < 1e-3);
+            assert_eq!((hit.level, hit.angle), (7, 63));
+            assert_eq!(hit.residual, residual(SAMPLE.descriptor));
+        }
+    }
+
+    #[test]
+    fn terms_begin_with_the_bits_that_the_residual_lacks() {
+        for bit in 0..64 {
+            let mut other = SAMPLE.descriptor;
+            other[bit / 32] ^= 1 << (bit % 32);
+            let differ = |table: usize| term(other, table) ^ term(SAMPLE.descriptor, table);
+            let first = (0..TABLES).any(|table| differ(table) >> WORD_BITS != 0);
+            assert_ne!(
+                first,
+                residual(other) != residual(SAMPLE.descriptor),
+                "{bit}"
+            );
+            let bits: u32 = (0..TABLES).map(|table| differ(table).count_ones()).sum();
+            assert_eq!(bits, 1, "{bit}");
+        }
     }
 
     #[test]
     fn probes_are_the_neighbours_in_the_weak_bits() {
-        for flip in [false, true] {
+        let choose = |of: u32, most: u32| match most {
+            0 => 1,
+            1 => 1 + of,
+            2 => 1 + of + of * (of.max(1) - 1) / 2,
+            _ => 1 << of,
+        };
+        for (free, most, flip) in [
+            (WORD_BITS, u32::MAX, false),
+            (WORD_BITS, u32::MAX, true),
+            (8, 2, false),
+            (0, 2, true),
+            (0, 1, false),
+            (4, 0, true),
+        ] {
             let mut seen = Vec::new();
-            probes(&SAMPLE, flip, |term, flips| seen.push((term, flips)));
-            let sizes = (SAMPLE.weak & 0xffff).count_ones();
-            let other = (SAMPLE.weak >> 16).count_ones();
-            assert_eq!(seen.len(), (1 << sizes) + (1 << other));
-            let own = if flip {
-                mirrored(SAMPLE.descriptor)
-            } else {
-                SAMPLE.descriptor
-            };
-            assert!((0..TABLES).all(|t| seen.contains(&(term(own, t), 0))));
-            let mirror = Keypoint {
-                descriptor: mirrored(SAMPLE.descriptor),
-                weak: mirrored_weak(SAMPLE.weak),
-                ..SAMPLE
-            };
-            let mut twin = Vec::new();
-            probes(&mirror, !flip, |term, flips| twin.push((term, flips)));
-            assert_eq!(seen, twin);
+            probes(&SAMPLE, flip, (free, most), |term, flips| {
+                seen.push((term, flips))
+            });
+            let [descriptor, weak] = [SAMPLE.descriptor, SAMPLE.weak].map(|halves| match flip {
+                true => mirrored(halves),
+                false => halves,
+            });
+            let mut count = 0;
+            for table in 0..TABLES {
+                let own = term(descriptor, table) >> free;
+                let mask = term_bits(weak, table) >> free;
+                count += choose(mask.count_ones(), most);
+                let near = |(term, flips): &&(u64, u32)| {
+                    let differ = term ^ own;
+                    differ & !mask == 0 && differ.count_ones() == *flips && *flips <= most
+                };
+                assert_eq!(
+                    seen.iter().filter(near).count() as u32,
+                    choose(mask.count_ones(), most)
+                );
+            }
+            assert_eq!(seen.len() as u32, count);
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len() as u32, count);
         }
     }
 
@@ -203,7 +293,11 @@ mod tests {
         margins[3] = 0;
         margins[TESTS / 2 + HALF + 1] = 0;
         let mask = weak(&margins, 1);
-        assert_eq!(mask & 0xffff, 1 << 3);
-        assert_eq!(mask >> 16, 1 << (HALF + 1));
+        assert_eq!(mask[0] & 0xff | mask[1] & 0xff, 1 << 3);
+        assert_eq!(mask[1] & 0xff00, 1 << (HALF + 1));
+        assert_eq!(
+            mask[0].count_ones() + mask[1].count_ones(),
+            2 * TABLES as u32
+        );
     }
 }

@@ -129,18 +129,24 @@ impl Store for Others<'_> {
     fn postings(
         &self,
         space: PostingSpace,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
-        self.store.postings(space, terms, &mut |i, posting| {
+        self.store.postings(space, free, terms, &mut |i, posting| {
             if posting.reference != self.without {
                 sink(i, posting);
             }
         })
     }
 
-    fn estimates(&self, space: PostingSpace, terms: &[u64]) -> Result<Vec<Estimate>, StoreError> {
-        self.store.estimates(space, terms)
+    fn estimates(
+        &self,
+        space: PostingSpace,
+        free: u32,
+        terms: &[u64],
+    ) -> Result<Vec<Estimate>, StoreError> {
+        self.store.estimates(space, free, terms)
     }
 
     fn audio(&self, reference: ReferenceId) -> Result<Option<Arc<AudioFingerprint>>, StoreError> {

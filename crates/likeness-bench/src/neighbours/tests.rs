@@ -101,7 +101,7 @@ fn words_find_what_shares_one_and_nothing_that_is_far() {
         y: 2,
         level: 3,
         angle: 4,
-        weak: 1,
+        weak: [1, 0],
         descriptor: [code as u32, (code >> 32) as u32],
     };
     let codes = clustered(2, 3000);

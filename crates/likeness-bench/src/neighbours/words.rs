@@ -52,14 +52,19 @@ impl Words {
         let lists = Lists::new(points, self.config.probes_per_term);
         let mut found: Vec<Vec<u32>> = vec![Vec::new(); points.len()];
         let most = self.config.residual_distance;
-        self.store
-            .postings(words::SPACE, &lists.terms, &mut |i, posting| {
+        self.store.postings(
+            words::SPACE,
+            words::WORD_BITS,
+            &lists.terms,
+            &mut |i, posting| {
+                let posting = words::complete(&posting);
                 let residual = words::unpack(posting.payload).residual as u32;
                 let list = &lists.entries[lists.starts[i]..lists.starts[i + 1]];
                 scan::near(list, residual, most, |point, _| {
                     found[point as usize].push(posting.time);
                 });
-            })?;
+            },
+        )?;
         let ranked = |(point, mut items): (&Keypoint, Vec<u32>)| {
             items.sort_unstable();
             items.dedup();
@@ -77,14 +82,9 @@ impl Words {
 /// A reference that has the items' postings and no fingerprint.
 fn reference(items: &[Keypoint]) -> NewReference {
     let posting = |(number, item): (usize, &Keypoint)| {
-        let payload = words::pack(item);
-        let descriptor = item.descriptor;
-        (0..words::TABLES).map(move |table| Posting {
-            term: words::term(descriptor, table),
-            reference: ReferenceId(0),
-            time: number as u32,
-            payload,
-        })
+        let item = *item;
+        (0..words::TABLES)
+            .map(move |table| words::posting(&item, table, ReferenceId(0), number as u32))
     };
     let mut postings: [Vec<Posting>; SPACES] = Default::default();
     for (space, all) in PostingSpace::ALL.into_iter().zip(&mut postings) {
@@ -106,6 +106,9 @@ fn reference(items: &[Keypoint]) -> NewReference {
     }
 }
 
+/// Terms are looked up by their first words, with any of the weak bits flipped.
+const ALL: (u32, u32) = (words::WORD_BITS, u32::MAX);
+
 /// The probes of each term, terms ascending.
 struct Lists {
     terms: Vec<u64>,
@@ -120,7 +123,9 @@ impl Lists {
         let mut probes = Vec::new();
         for (number, point) in points.iter().enumerate() {
             let entry = (words::residual(point.descriptor) as u32, number as u32);
-            words::probes(point, false, |term, _| probes.push((term, number, entry)));
+            words::probes(point, false, ALL, |term, _| {
+                probes.push((term, number, entry))
+            });
         }
         probes.sort_unstable();
         let (mut terms, mut starts, mut entries) = (Vec::new(), vec![0], Vec::new());

@@ -300,7 +300,7 @@ mod tests {
             y: random.index(1024) as u16,
             level: 2 + (i * 6 / POINTS) as u8,
             angle: random.index(64) as u8,
-            weak: 0,
+            weak: [0; 2],
             descriptor: [random.next_u64() as u32, random.next_u64() as u32],
         };
         let mut frame = |second: u32| Keyframe {
@@ -421,7 +421,8 @@ mod tests {
                 assert_eq!(frame.slot, frame.time_ms / 500);
                 assert_eq!(usize::from(frame.sparse), frame.keypoints.len());
                 assert!(frame.keypoints.is_sorted_by_key(|point| point.level));
-                let inside = |p: &Keypoint| p.x < PLACE_STEPS && p.y < PLACE_STEPS && p.weak == 0;
+                let inside =
+                    |p: &Keypoint| p.x < PLACE_STEPS && p.y < PLACE_STEPS && p.weak == [0; 2];
                 assert!(frame.keypoints.iter().all(inside));
                 points += frame.keypoints.len();
             }

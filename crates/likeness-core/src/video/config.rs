@@ -30,7 +30,7 @@ pub struct VideoConfig {
     /// Smallest corner response: the smaller eigenvalue of the mean outer product of the luma
     /// gradient over 5x5 pixels, in squared grey levels per two pixels.
     pub min_corner: f32,
-    /// Of each 16 bits of a term, how many a look-up tries both ways.
+    /// Of each 16 bits that make a word of a term, how many a look-up tries both ways.
     pub weak_bits: u32,
     /// Pictures whose luma spreads less than this (standard deviation) are blank.
     pub blank_deviation: f32,
@@ -63,7 +63,7 @@ impl VideoConfig {
 
     /// Hash of all parameters and of the extractor's revision.
     pub fn hash(&self) -> u64 {
-        const REVISION: u32 = 3;
+        const REVISION: u32 = 4;
         let hash = blake3::hash(format!("{REVISION} {self:?}").as_bytes());
         let mut first = [0; 8];
         first.copy_from_slice(&hash.as_bytes()[..8]);

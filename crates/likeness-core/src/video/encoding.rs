@@ -52,7 +52,7 @@ fn write_point(w: &mut Writer, point: &Keypoint, dense: bool) {
         w.u32(word);
     }
     if dense {
-        w.u32(point.weak);
+        point.weak.iter().for_each(|&half| w.u32(half));
     }
 }
 
@@ -136,8 +136,8 @@ fn read_point(r: &mut Reader<'_>, density: Density) -> Result<Keypoint, WireErro
     }
     let descriptor = [r.u32()?, r.u32()?];
     let weak = match density {
-        Density::Query => r.u32()?,
-        Density::Reference => 0,
+        Density::Query => [r.u32()?, r.u32()?],
+        Density::Reference => [0; 2],
     };
     Ok(Keypoint {
         x,
@@ -173,7 +173,7 @@ mod tests {
                         y: (next() % 1024) as u16,
                         level: 2 + i % 6,
                         angle: (next() % 64) as u8,
-                        weak: next() as u32,
+                        weak: [next() as u32, next() as u32],
                         descriptor: [next() as u32, next() as u32],
                     })
                     .collect(),

@@ -76,7 +76,10 @@ impl Keyframe {
             slot: self.slot,
             time_ms: self.time_ms,
             sparse: sparse.len() as u16,
-            keypoints: sparse.iter().map(|p| Keypoint { weak: 0, ..*p }).collect(),
+            keypoints: sparse
+                .iter()
+                .map(|p| Keypoint { weak: [0; 2], ..*p })
+                .collect(),
         }
     }
 }

@@ -134,10 +134,11 @@ impl Terms {
         &self.held[..self.count]
     }
 
-    /// Calls `sink(i, row)` for every row with the term `terms[i]`, `i` not below `from`. `terms` ascend
-    /// and are distinct. Returns the first of them that a later block may hold.
+    /// Calls `sink(i, row)` for every row whose term without its `free` lowest bits is `terms[i]`, `i` not
+    /// below `from`. `terms` ascend and are distinct. Returns the first of them that a later block may hold.
     pub(super) fn merge<E>(
         &self,
+        free: u32,
         terms: &[u64],
         from: usize,
         sink: &mut impl FnMut(usize, usize) -> Result<(), E>,
@@ -147,8 +148,10 @@ impl Terms {
         let (mut i, mut row) = (from, 0);
         let held = self.as_slice();
         while let (Some(&wanted), Some(&term)) = (terms.get(i), held.get(row)) {
-            if term < wanted && held.get(row + FEW).is_some_and(|&later| later < wanted) {
-                row += held[row..].partition_point(|&term| term < wanted);
+            let term = term >> free;
+            let below = |term: &u64| *term >> free < wanted;
+            if term < wanted && held.get(row + FEW).is_some_and(below) {
+                row += held[row..].partition_point(below);
                 continue;
             }
             if term == wanted {
@@ -366,6 +369,7 @@ mod tests {
         fn a_merge_finds_what_a_filter_finds(
             raw in proptest::collection::vec(0..60u64, 1..=BLOCK),
             wanted in proptest::collection::btree_set(0..70u64, 0..40),
+            free in 0u32..4,
         ) {
             let mut raw = raw;
             raw.sort_unstable();
@@ -376,18 +380,20 @@ mod tests {
             let mut w = Writer::new();
             encode(&postings, &mut w);
             let bytes = w.into_bytes();
-            let wanted: Vec<u64> = wanted.into_iter().collect();
-            let last = wanted.last().copied().unwrap_or(0);
+            let mut wanted: Vec<u64> = wanted.into_iter().map(|term| term >> free).collect();
+            wanted.dedup();
+            let last = wanted.last().map_or(0, |term| ((term + 1) << free) - 1);
             let mut terms = Terms::new();
             Block::parse(raw[0], &bytes, last, &mut terms).expect("a block");
             let mut found = Vec::new();
-            let next = terms.merge(&wanted, 0, &mut |i, row| {
+            let next = terms.merge(free, &wanted, 0, &mut |i, row| {
                 found.push((wanted[i], row));
                 Ok::<(), ()>(())
             });
-            let rows = raw.iter().copied().zip(0..).filter(|(term, _)| wanted.contains(term));
+            let rows = raw.iter().map(|term| term >> free).zip(0..);
+            let rows = rows.filter(|(term, _)| wanted.contains(term));
             prop_assert_eq!(found, rows.collect::<Vec<_>>());
-            let passed = wanted.partition_point(|term| term < &raw[raw.len() - 1]);
+            let passed = wanted.partition_point(|term| *term < raw[raw.len() - 1] >> free);
             prop_assert!(next.is_ok_and(|next| next <= passed));
         }
 

@@ -4,7 +4,7 @@ use super::ENTRY;
 use super::block::BLOCK;
 use crate::store::Estimate;
 
-/// A block and the terms it may hold.
+/// A block and the terms it may hold, without their free bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TermSpan {
     number: usize,
@@ -15,10 +15,11 @@ pub(super) struct TermSpan {
     share: u32,
 }
 
-/// The blocks' first terms, ascending, and offsets.
+/// The blocks' first terms, ascending, and offsets. Terms are taken without their `free` lowest bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Directory<'a> {
     pub(super) entries: &'a [[u8; ENTRY]],
+    pub(super) free: u32,
 }
 
 impl Directory<'_> {
@@ -60,8 +61,18 @@ impl Directory<'_> {
         self.entries.len()
     }
 
-    pub(super) fn first_term(&self, number: usize) -> u64 {
+    fn first_term(&self, number: usize) -> u64 {
+        self.whole_first(number) >> self.free
+    }
+
+    /// A block's first term with all of its bits.
+    pub(super) fn whole_first(&self, number: usize) -> u64 {
         self.number(number, 0)
+    }
+
+    /// The last of the terms that begin as `term` does.
+    pub(super) fn whole(&self, term: u64) -> u64 {
+        term << self.free | ((1 << self.free) - 1)
     }
 
     pub(super) fn offset(&self, number: usize) -> u64 {
@@ -146,10 +157,10 @@ impl TermDirectory {
     }
 
     /// As [`crate::Store::estimates`].
-    pub fn estimates(&self, terms: &[u64]) -> Vec<Estimate> {
+    pub fn estimates(&self, free: u32, terms: &[u64]) -> Vec<Estimate> {
         let mut estimates = vec![Estimate::default(); terms.len()];
         let entries = &self.entries;
-        Directory { entries }.estimate(terms, &mut estimates);
+        Directory { entries, free }.estimate(terms, &mut estimates);
         estimates
     }
 }

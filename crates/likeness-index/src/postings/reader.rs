@@ -19,13 +19,15 @@ impl<'a> PostingSection<'a> {
         PostingSection { file, layout }
     }
 
-    /// Calls `sink(i, posting)` for every posting of `terms[i]`. `terms` ascend and are distinct.
+    /// Calls `sink(i, posting)` for every posting whose term without its `free` lowest bits is
+    /// `terms[i]`. `terms` ascend and are distinct.
     pub(crate) fn lookup(
         &self,
+        free: u32,
         terms: &[u64],
         sink: &mut dyn FnMut(usize, Posting),
     ) -> Result<(), StoreError> {
-        let directory = self.directory()?;
+        let directory = self.directory(free)?;
         let mut held = Terms::new();
         let (mut next, mut number) = (0, 0);
         while next < terms.len() && number < directory.len() {
@@ -36,8 +38,8 @@ impl<'a> PostingSection<'a> {
             let inside = terms[next..].iter().take_while(|&&term| term <= span.end);
             if let Some(&last) = inside.last() {
                 let block = self.block(&directory, number, last, &mut held)?;
-                next = held.merge(terms, next, &mut |i, row| {
-                    let posting = block.posting(terms[i], row);
+                next = held.merge(free, terms, next, &mut |i, row| {
+                    let posting = block.posting(held.as_slice()[row], row);
                     sink(i, posting.map_err(|e| self.file.damaged(e))?);
                     Ok(())
                 })?;
@@ -47,14 +49,15 @@ impl<'a> PostingSection<'a> {
         Ok(())
     }
 
-    /// Adds what looking up each of `terms` will cost, about, from the directory alone. `terms` ascend
-    /// and are distinct.
+    /// Adds what looking up each of `terms` will cost, about, from the directory alone. `terms`, which
+    /// lack their `free` lowest bits, ascend and are distinct.
     pub(crate) fn estimate(
         &self,
+        free: u32,
         terms: &[u64],
         estimates: &mut [Estimate],
     ) -> Result<(), StoreError> {
-        self.directory()?.estimate(terms, estimates);
+        self.directory(free)?.estimate(terms, estimates);
         Ok(())
     }
 
@@ -75,12 +78,13 @@ impl<'a> PostingSection<'a> {
         self.layout.count
     }
 
-    fn directory(&self) -> Result<Directory<'a>, StoreError> {
+    fn directory(&self, free: u32) -> Result<Directory<'a>, StoreError> {
         let (entries, _) = self.file.bytes(self.layout.directory)?.as_chunks();
-        Ok(Directory { entries })
+        Ok(Directory { entries, free })
     }
 
-    /// Reads a block and, into `terms`, those of its terms that are not beyond `last`.
+    /// Reads a block and, into `terms`, those of its terms that without their free bits are not beyond
+    /// `last`.
     fn block(
         &self,
         directory: &Directory<'a>,
@@ -100,7 +104,8 @@ impl<'a> PostingSection<'a> {
             start: self.layout.blocks.start + start,
             len: end - start,
         })?;
-        let block = Block::parse(directory.first_term(number), bytes, last, terms);
+        let last = directory.whole(last);
+        let block = Block::parse(directory.whole_first(number), bytes, last, terms);
         block.map_err(|e| self.file.damaged(e))
     }
 }
@@ -128,7 +133,7 @@ impl PostingCursor<'_> {
             }
             let directory = match self.directory {
                 Some(directory) => directory,
-                None => *self.directory.insert(self.section.directory()?),
+                None => *self.directory.insert(self.section.directory(0)?),
             };
             if self.next_block == directory.len() {
                 return Ok(None);
@@ -177,6 +182,7 @@ mod tests {
         fn lookup_finds_what_a_filter_finds(
             postings in postings(),
             terms in proptest::collection::btree_set(0u64..1700, 0..60),
+            free in 0u32..6,
         ) {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("postings");
@@ -192,30 +198,34 @@ mod tests {
             let section = PostingSection::new(&file, layout);
             prop_assert_eq!(section.count(), postings.len() as u64);
 
-            let terms: Vec<u64> = terms.into_iter().chain([1 << 40]).collect();
+            let mut terms: Vec<u64> = terms.into_iter().chain([1 << 40]).map(|t| t >> free).collect();
+            terms.dedup();
+            let of = |term: u64| postings.iter().filter(move |p| p.term >> free == term);
             let mut found = Vec::new();
-            section.lookup(&terms, &mut |i, p| found.push((i, p))).unwrap();
+            section.lookup(free, &terms, &mut |i, p| found.push((i, p))).unwrap();
             let mut expected = Vec::new();
             for (i, term) in terms.iter().enumerate() {
-                expected.extend(postings.iter().filter(|p| p.term == *term).map(|p| (i, *p)));
+                expected.extend(of(*term).map(|p| (i, *p)));
             }
             prop_assert_eq!(found, expected);
 
             // Never nothing where there is something, and right to two blocks.
             let mut estimates = vec![Estimate::default(); terms.len()];
-            section.estimate(&terms, &mut estimates).unwrap();
+            section.estimate(free, &terms, &mut estimates).unwrap();
             for (i, term) in terms.iter().enumerate() {
-                let held = postings.iter().filter(|p| p.term == *term).count();
+                let held = of(*term).count();
                 let postings = estimates[i].postings as usize;
                 prop_assert!(held == 0 || postings > 0);
                 prop_assert!(held.abs_diff(postings) <= 2 * BLOCK);
             }
 
-            // Counts alone tell the same.
-            let mut counts = std::collections::BTreeMap::new();
-            postings.iter().for_each(|p| *counts.entry(p.term).or_insert(0u64) += 1);
-            let counted = crate::postings::TermDirectory::new(counts.into_iter());
-            prop_assert_eq!(counted.estimates(&terms), estimates);
+            // Counts alone tell the same, also those of terms without the bits that are free.
+            for fine in [0, free] {
+                let mut counts = std::collections::BTreeMap::new();
+                postings.iter().for_each(|p| *counts.entry(p.term >> fine << fine).or_insert(0u64) += 1);
+                let counted = crate::postings::TermDirectory::new(counts.into_iter());
+                prop_assert_eq!(&counted.estimates(free, &terms), &estimates);
+            }
 
             let mut walked = Vec::new();
             let mut cursor = section.cursor();

@@ -95,7 +95,7 @@ pub(crate) fn assert_snapshot_holds(snapshot: &Snapshot, model: &BTreeMap<String
         found.push(p);
     };
     let space = PostingSpace::AudioLandmark;
-    snapshot.postings(space, &terms, &mut take).unwrap();
+    snapshot.postings(space, 0, &terms, &mut take).unwrap();
     found.sort_unstable();
     let own = |(&id, &seed): (&ReferenceId, &u32)| {
         let postings = postings(seed).into_iter();

@@ -80,17 +80,22 @@ pub(super) fn look_up(
 ) -> Result<Met, StoreError> {
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
-    let estimates = store.estimates(PostingSpace::AudioLandmark, &terms)?;
+    let estimates = store.estimates(PostingSpace::AudioLandmark, 0, &terms)?;
     let all = wanted.afford(&mut terms, &estimates, config.posting_budget);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
-    store.postings(PostingSpace::AudioLandmark, &terms, &mut |term, posting| {
-        counts[term] += 1;
-        let stored = LazyCell::new(|| Stored::new(&posting));
-        for triplet in wanted.meeting(&posting) {
-            hits.push(meet(triplet, &stored, posting.reference, term, window));
-        }
-    })?;
+    store.postings(
+        PostingSpace::AudioLandmark,
+        0,
+        &terms,
+        &mut |term, posting| {
+            counts[term] += 1;
+            let stored = LazyCell::new(|| Stored::new(&posting));
+            for triplet in wanted.meeting(&posting) {
+                hits.push(meet(triplet, &stored, posting.reference, term, window));
+            }
+        },
+    )?;
     weigh(&mut hits, &counts, config);
     Ok(Met { hits, all })
 }

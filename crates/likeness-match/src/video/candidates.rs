@@ -7,13 +7,11 @@
 use super::config::VideoMatchConfig;
 use super::film::Look;
 use super::nearest::Nearest;
-use super::scan;
-use crate::budget::{affordable, cost};
+use super::wanted::{Point, Wanted};
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
 use likeness_core::{ReferenceId, VideoFingerprint};
-use likeness_index::{Estimate, Store, StoreError};
-use likeness_video::{ANGLE_STEPS, mirrored, mirrored_angle, words};
-use std::ops::Range;
+use likeness_index::{Store, StoreError};
+use likeness_video::{ANGLE_STEPS, words};
 
 /// A query keypoint that looks like a reference keypoint. Places are in picture heights; those of
 /// a mirrored hit are where the mirrored reference has the point.
@@ -114,37 +112,22 @@ pub(super) fn hypotheses(
 
 type Hit = ((ReferenceId, bool), Pair);
 
-/// What a probe is made of.
-struct Point {
-    frame: u32,
-    keypoint: u32,
-    mirrored: bool,
-    angle: u8,
-    residual: u64,
-}
-
 fn look_up(
     aspect: f64,
     window: &[Keyframe],
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hit>, StoreError> {
-    let (points, probes) = probes(window);
-    let mut lists = Lists::new(&points, &probes, config.probes_per_term);
-    let estimates = store.estimates(words::SPACE, &lists.terms)?;
-    lists.afford(&estimates, config.posting_budget);
+    let wanted = Wanted::new(window, store, config)?;
+    let points = &wanted.points;
     let mut near = Nearest::new(points.len(), config);
-    store.postings(words::SPACE, &lists.terms, &mut |i, posting| {
-        let residual = words::unpack(posting.payload).residual as u32;
-        scan::near(
-            &lists.entries[lists.ranges[i].clone()],
-            residual,
-            config.residual_distance,
-            |point, distance| {
-                near.offer(point, distance, &posting);
-            },
-        );
-    })?;
+    wanted.meet(
+        store,
+        config.residual_distance,
+        |point, distance, posting| {
+            near.offer(point, distance, posting);
+        },
+    )?;
     let pairs = near.kept().map(|(number, posting)| {
         let point = &points[number as usize];
         let frame = &window[point.frame as usize];
@@ -178,123 +161,6 @@ fn pair(
         cell: point.frame << 16 | ((y * CELLS.1) as u32) << 8 | (x * CELLS.0) as u32,
         level: keypoint.level as i8 - hit.level as i8,
         turn: (point.angle + steps - hit.angle) % steps,
-    }
-}
-
-/// A term that is tried for a point.
-struct Probe {
-    term: u32,
-    point: u32,
-    /// Bits in which the term differs from the point's own.
-    flips: u8,
-}
-
-/// Terms of all keypoints of the window and of their mirror twins.
-fn probes(window: &[Keyframe]) -> (Vec<Point>, Vec<Probe>) {
-    let (mut points, mut probes) = (Vec::new(), Vec::new());
-    for (frame, keyframe) in window.iter().enumerate() {
-        for (number, keypoint) in keyframe.keypoints.iter().enumerate() {
-            for flip in [false, true] {
-                let (descriptor, angle) = match flip {
-                    true => (
-                        mirrored(keypoint.descriptor),
-                        mirrored_angle(keypoint.angle),
-                    ),
-                    false => (keypoint.descriptor, keypoint.angle),
-                };
-                words::probes(keypoint, flip, |term, flips| {
-                    probes.push(Probe {
-                        term: term as u32,
-                        point: points.len() as u32,
-                        flips: flips as u8,
-                    });
-                });
-                points.push(Point {
-                    frame: frame as u32,
-                    keypoint: number as u32,
-                    mirrored: flip,
-                    angle,
-                    residual: words::residual(descriptor),
-                });
-            }
-        }
-    }
-    (points, probes)
-}
-
-/// How likely it is that a copy's keypoint has one weak bit flipped, relative to not.
-const FLIPPED: f32 = 0.35;
-
-/// The probes of each term, terms ascending.
-struct Lists {
-    terms: Vec<u64>,
-    /// The entries of each term.
-    ranges: Vec<Range<usize>>,
-    /// How many keypoints of a copy each term is likely to hold, relative to other terms.
-    promises: Vec<f32>,
-    entries: Vec<scan::Entry>,
-}
-
-impl Lists {
-    /// Counting sort: probes are many and terms are few. Of more than `most` probes of a term, an
-    /// even sample is kept: patches that common hardly tell anything.
-    fn new(points: &[Point], probes: &[Probe], most: usize) -> Lists {
-        let size = words::TABLES << words::TERM_BITS;
-        let mut counts = vec![0usize; size];
-        for probe in probes {
-            counts[probe.term as usize] += 1;
-        }
-        let strides: Vec<usize> = counts.iter().map(|c| c.div_ceil(most).max(1)).collect();
-        let (mut terms, mut ranges, mut next) = (Vec::new(), Vec::new(), vec![0; size]);
-        let mut total = 0;
-        for (term, (count, stride)) in counts.iter().zip(&strides).enumerate() {
-            next[term] = total;
-            total += count.div_ceil(*stride);
-            if *count > 0 {
-                terms.push(term as u64);
-                ranges.push(next[term]..total);
-            }
-        }
-        let mut entries = vec![(0, 0); total];
-        let mut seen = vec![0usize; size];
-        let mut promises = vec![0.0; size];
-        for probe in probes {
-            let term = probe.term as usize;
-            if seen[term].is_multiple_of(strides[term]) {
-                let residual = points[probe.point as usize].residual as u32;
-                entries[next[term]] = (residual, probe.point);
-                promises[term] += FLIPPED.powi(probe.flips.into());
-                next[term] += 1;
-            }
-            seen[term] += 1;
-        }
-        Lists {
-            promises: terms.iter().map(|&term| promises[term as usize]).collect(),
-            terms,
-            ranges,
-            entries,
-        }
-    }
-
-    /// Keeps the terms, which cost about so much each, that the budget affords; all where the
-    /// library is small.
-    fn afford(&mut self, estimates: &[Estimate], budget: u64) {
-        let asking = self.ranges.iter().map(|range| range.len());
-        let costs = estimates
-            .iter()
-            .zip(asking)
-            .map(|(e, asking)| cost(e, asking));
-        let costs: Vec<u64> = costs.collect();
-        let Some(kept) = affordable(&costs, |i| self.promises[i], budget) else {
-            return;
-        };
-        let only = |i: &usize| kept[*i];
-        self.terms = (0..kept.len())
-            .filter(only)
-            .map(|i| self.terms[i])
-            .collect();
-        let ranges = (0..kept.len()).filter(only).map(|i| self.ranges[i].clone());
-        self.ranges = ranges.collect();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every parameter of video matching.
 
 use crate::chance::Chance;
+use likeness_video::words;
 
 /// Parameters of video matching; the default is what is measured and shipped.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,12 @@ pub struct VideoMatchConfig {
     /// each: with more, only the terms are looked up that promise the most for what they cost. A
     /// library that is small enough for all of them is searched exhaustively.
     pub posting_budget: u64,
+    /// In a larger one terms are longer than first words: all but so many of their lowest bits count...
+    pub free_bits: u32,
+    /// ...with at most so many of a keypoint's weak bits flipped...
+    pub flips: u32,
+    /// ...and so many probes of one term are tried.
+    pub probes_per_long_term: usize,
     /// Hits of a keypoint that vote: the nearest ones.
     pub hits_per_keypoint: u16,
     /// Hypotheses per window that are fitted.
@@ -75,6 +82,9 @@ impl Default for VideoMatchConfig {
             residual_distance: 8,
             probes_per_term: 96,
             posting_budget: 100_000_000,
+            free_bits: words::SPACE.fine_bits(),
+            flips: 2,
+            probes_per_long_term: 16,
             hits_per_keypoint: 12,
             hypotheses: 24,
             hypotheses_per_reference: 4,

@@ -22,6 +22,7 @@ mod refind;
 pub mod scan;
 mod segments;
 mod timeline;
+mod wanted;
 
 pub use config::VideoMatchConfig;
 pub use going::{Going, going};

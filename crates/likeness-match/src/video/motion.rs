@@ -152,6 +152,7 @@ fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, Vec<f32>)>, StoreError>
     let mut curves: Vec<(ReferenceId, MotionCurve)> = Vec::new();
     store.postings(
         motion::SPACE,
+        0,
         &[motion::TERM],
         &mut |_, posting| match curves.last_mut() {
             Some((reference, curve)) if *reference == posting.reference => curve.extend(&posting),
