@@ -147,9 +147,11 @@ pub(crate) fn gather(
             share(size.video, pictures),
         ],
     };
+    let options = MatchOptions::default();
     let settings = format!(
-        "{:#?}\n{:#?}\n",
-        MatchOptions::default(),
+        "{:#?}\n{:#?}\n{:#?}\n",
+        (size.audio > 0).then_some(&options.audio),
+        (size.video > 0).then_some(&options.video),
         (size.audio, size.video, size.disguises)
     );
     let record = Record::open(out, &settings, size.resume)?;

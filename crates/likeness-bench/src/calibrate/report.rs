@@ -120,32 +120,61 @@ fn medium(text: &mut String, sizes: &[Vec<Trial>; 3], chance: &Chance, limit: f6
     for (share, found) in tail::quantiles(&windows, media, chance) {
         writeln!(text, "| {share} | {found:.2e} |")?;
     }
+    by_kind(text, &windows, media, chance)?;
     accused(text, &sizes[0], chance, limit)
+}
+
+/// What a query is: the kind of its work, and whether it is disguised.
+fn kind_of(trial: &Trial) -> String {
+    if trial.query.starts_with("synthetic ") {
+        return "synthetic".to_owned();
+    }
+    let kind = trial.query.split('/').next().unwrap_or_default();
+    let disguised = if trial.query.ends_with(')') {
+        ", disguised"
+    } else {
+        ""
+    };
+    format!("{kind}{disguised}")
 }
 
 /// How many queries of each kind there were.
 fn kinds(text: &mut String, trials: &[Trial]) -> Result<()> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for trial in trials {
-        let kind = match trial.query.strip_prefix("synthetic ") {
-            Some(_) => "synthetic".to_owned(),
-            None => {
-                let disguised = if trial.query.ends_with(')') {
-                    ", disguised"
-                } else {
-                    ""
-                };
-                let kind = trial.query.split('/').next().unwrap_or_default();
-                format!("{kind}{disguised}")
-            }
-        };
-        *counts.entry(kind).or_default() += 1;
+        *counts.entry(kind_of(trial)).or_default() += 1;
     }
     let told: Vec<String> = counts
         .iter()
         .map(|(kind, n)| format!("{n} {kind}"))
         .collect();
     writeln!(text, "Queries: {}.\n", told.join(", "))?;
+    Ok(())
+}
+
+/// Expected and counted false matches of the windows of each kind: what is true of all together need not
+/// be of each.
+fn by_kind(text: &mut String, windows: &[Trial], media: Media, chance: &Chance) -> Result<()> {
+    let mut kinds: BTreeMap<String, Vec<Trial>> = BTreeMap::new();
+    for trial in windows {
+        kinds.entry(kind_of(trial)).or_default().push(trial.clone());
+    }
+    writeln!(
+        text,
+        "\nWindows against the whole library, by kind: false matches expected and counted.\n"
+    )?;
+    for (number, (kind, trials)) in kinds.iter().enumerate() {
+        let check = tail::check(trials, media, chance);
+        if number == 0 {
+            let limits = check.rows.iter().map(|(limit, ..)| format!(" {limit} |"));
+            writeln!(text, "| windows |{}", limits.collect::<String>())?;
+            writeln!(text, "|---|{}", "---|".repeat(check.rows.len()))?;
+        }
+        let cells = check.rows.iter();
+        let cells = cells.map(|(_, expected, counted)| format!(" {expected:.1}: {counted} |"));
+        let cells: String = cells.collect();
+        writeln!(text, "| {} {kind} |{cells}", trials.len())?;
+    }
     Ok(())
 }
 
