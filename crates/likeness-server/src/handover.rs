@@ -64,8 +64,9 @@ fn ask(
     }
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut theirs = Serving::default();
-    let (_, files) = passing::receive(&stream, &mut theirs)?;
-    if theirs != serving {
+    let (length, files) = passing::receive(&stream, &mut theirs)?;
+    // Versions before this one do not tell.
+    if length == theirs.len() && theirs != serving {
         let message = "another service listens there, of other libraries";
         return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
     }
