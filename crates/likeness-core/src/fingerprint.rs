@@ -210,7 +210,10 @@ impl Fingerprint {
             let audio = AudioFingerprint::decode(r.block()?)?;
             audio.check().map(|()| audio)
         })?;
-        let video = StreamState::from_code(video, || VideoFingerprint::decode(r.block()?))?;
+        let video = StreamState::from_code(video, || {
+            let video = VideoFingerprint::decode(r.block()?)?;
+            video.check().map(|()| video)
+        })?;
         r.finish()?;
         let streams = [
             audio.analysed().map(|f| f.duration),

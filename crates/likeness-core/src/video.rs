@@ -70,6 +70,27 @@ pub struct VideoFingerprint {
 }
 
 impl VideoFingerprint {
+    /// Whether no keypoint has more weak bits than an extractor tells: a look-up spells a term in as many ways
+    /// as they have subsets, and a stranger can write anything.
+    ///
+    /// # Errors
+    /// A keypoint with more.
+    pub fn check(&self) -> Result<(), WireError> {
+        let most = VideoConfig::DEFAULT.weak_bits;
+        let mut keypoints = self.keyframes.iter().flat_map(|frame| &frame.keypoints);
+        let bounded = |point: &Keypoint| {
+            let [a, b] = point.weak.map(u32::to_le_bytes);
+            let words = a.iter().zip(b);
+            words
+                .map(|(a, b)| a.count_ones() + b.count_ones())
+                .all(|weak| weak <= most)
+        };
+        match keypoints.all(bounded) {
+            true => Ok(()),
+            false => Err(WireError::OutOfRange("weak bits")),
+        }
+    }
+
     /// What is shown from `start` whole seconds on, with times from there: for `start` within a dense
     /// film what a film of that part would give.
     pub fn since(&self, start: u32) -> VideoFingerprint {
@@ -135,5 +156,46 @@ impl Keyframe {
     /// Time of the frame in seconds.
     pub fn seconds(&self) -> f64 {
         f64::from(self.time_ms) / 1000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_bits_are_weak_than_extractors_tell() {
+        let check = |weak: Descriptor, fine: bool| {
+            let keypoint = Keypoint {
+                x: 0,
+                y: 0,
+                level: 0,
+                angle: 0,
+                weak,
+                descriptor: [0; 2],
+            };
+            let keyframe = Keyframe {
+                slot: 0,
+                time_ms: 0,
+                sparse: 1,
+                keypoints: vec![keypoint],
+            };
+            let film = VideoFingerprint {
+                duration: 1.0,
+                aspect: 1.0,
+                density: Density::Query,
+                keyframes: vec![keyframe],
+                thumbnails: Thumbnails {
+                    width: 1,
+                    height: 1,
+                    pixels: Vec::new(),
+                },
+            };
+            assert_eq!(film.check().is_ok(), fine, "{weak:x?}");
+        };
+        check([0; 2], true);
+        check([0x0707_0707, 0x0303_0303], true);
+        check([0x0707_0707, 0x0703_0303], false);
+        check([u32::MAX; 2], false);
     }
 }
