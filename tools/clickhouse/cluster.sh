@@ -69,13 +69,14 @@ dataDir=$root/zookeeper/data
 clientPort=$zookeeper_port
 clientPortAddress=127.0.0.1
 admin.enableServer=false
-4lw.commands.whitelist=ruok
+4lw.commands.whitelist=srvr
 CFG
   java -Xmx256m -Dzookeeper.log.dir="$root/zookeeper" -cp "/etc/zookeeper/conf_example:/usr/share/java/zookeeper.jar" \
     org.apache.zookeeper.server.quorum.QuorumPeerMain "$root/zookeeper/zoo.cfg" >"$root/zookeeper/out.log" 2>&1 &
   echo $! >"$root/zookeeper/pid"
   for _ in $(seq 100); do
-    [ "$( (exec 3<>"/dev/tcp/127.0.0.1/$zookeeper_port" && echo ruok >&3 && timeout 2 cat <&3) 2>/dev/null)" = imok ] && return
+    # It answers before it serves, and a server of 18.16 that meets it then may crash.
+    (exec 3<>"/dev/tcp/127.0.0.1/$zookeeper_port" && echo srvr >&3 && timeout 2 cat <&3) 2>/dev/null | grep -q ^Mode: && return
     sleep 0.2
   done
   echo "ZooKeeper does not start: $root/zookeeper/out.log" >&2
@@ -99,6 +100,7 @@ answers() { # SHARD REPLICA
 await() { # SHARD REPLICA
   for _ in $(seq 600); do
     answers "$1" "$2" && return
+    running "$root/$1$2/pid" || start_server "$1" "$2"
     sleep 0.2
   done
   echo "the server does not start: $root/$1$2/error.log" >&2

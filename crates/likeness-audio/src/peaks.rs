@@ -9,6 +9,9 @@ use std::collections::VecDeque;
 pub(crate) const TICKS_PER_FRAME: u32 = 4;
 /// Steps of strength in an octave of power.
 const STRENGTH_STEPS: f32 = 4.0;
+/// Peaks that are ranked at a time: most are not kept, and hours of them would weigh three times as
+/// much as those that are.
+const BATCH: usize = 4096;
 
 /// Picks the peaks of one surface, row by row.
 pub(crate) struct PeakPicker {
@@ -19,12 +22,19 @@ pub(crate) struct PeakPicker {
     span: u32,
     sparse_peaks: usize,
     dense_peaks: usize,
+    batch: usize,
+    /// So many peaks are ranked.
+    due: usize,
     rows: VecDeque<Vec<f32>>,
     /// Number of the row `rows[0]`.
     first: usize,
     /// Row that is searched next.
     next: usize,
+    /// Peaks that are not ranked, and those before them that they are ranked against.
     peaks: Vec<Peak>,
+    /// Peaks before this tick are ranked.
+    ranked: u32,
+    kept: Vec<Peak>,
 }
 
 impl PeakPicker {
@@ -37,10 +47,14 @@ impl PeakPicker {
             span: config.rank_ticks,
             sparse_peaks: config.sparse_peaks,
             dense_peaks: config.dense_peaks,
+            batch: BATCH,
+            due: BATCH,
             rows: VecDeque::new(),
             first: 0,
             next: 0,
             peaks: Vec::new(),
+            ranked: 0,
+            kept: Vec::new(),
         }
     }
 
@@ -66,6 +80,13 @@ impl PeakPicker {
         while self.next < self.first + self.rows.len() {
             self.search();
         }
+        self.rank(u32::MAX);
+        self.kept
+    }
+
+    /// Keeps what stands out enough of the peaks before tick `until`, all those within the span of
+    /// which are known.
+    fn rank(&mut self, until: u32) {
         self.peaks.sort_unstable();
         let sparse = strongest(&self.peaks, self.span, self.sparse_peaks, |p| p.sparse);
         let dense = match self.density {
@@ -73,13 +94,24 @@ impl PeakPicker {
             Density::Reference => vec![false; self.peaks.len()],
         };
         let chosen = self.peaks.iter().zip(sparse).zip(dense);
-        chosen
-            .filter(|((_, sparse), dense)| *sparse || *dense)
-            .map(|((&peak, sparse), _)| Peak { sparse, ..peak })
-            .collect()
+        let chosen = chosen
+            .filter(|((peak, sparse), dense)| {
+                (self.ranked..until).contains(&peak.time) && (*sparse || *dense)
+            })
+            .map(|((&peak, sparse), _)| Peak { sparse, ..peak });
+        self.kept.extend(chosen);
+        self.ranked = until;
+        let needed = until.saturating_sub(self.span);
+        self.peaks.retain(|peak| peak.time >= needed);
     }
 
     fn search(&mut self) {
+        if self.peaks.len() >= self.due {
+            // A peak may lie half a frame beside its row.
+            let known = (self.next as u32).saturating_sub(1) * TICKS_PER_FRAME;
+            self.rank(known.saturating_sub(self.span).max(self.ranked));
+            self.due = self.peaks.len().saturating_add(self.batch);
+        }
         let now = self.next - self.first;
         self.next += 1;
         let row = &self.rows[now];
@@ -176,5 +208,51 @@ fn vertex(left: f32, middle: f32, right: f32) -> f32 {
         ((right - left) * 0.5 / curvature).clamp(-0.5, 0.5)
     } else {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranking_by_batches_keeps_the_same_peaks() {
+        let check = |density: Density, batch: usize| {
+            // Small neighbourhoods: more peaks than are kept.
+            let config = AudioConfig {
+                sparse_frames: 3,
+                sparse_bins: 3,
+                dense_frames: 2,
+                dense_bins: 2,
+                ..AudioConfig::default()
+            };
+            let mut by_batches = PeakPicker::new(&config, density);
+            (by_batches.batch, by_batches.due) = (batch, batch);
+            let mut at_once = PeakPicker::new(&config, density);
+            at_once.due = usize::MAX;
+            // Xorshift (Marsaglia 2003): what stands out is now in one part of the spectrum, now in all.
+            let mut state = 88_172_645_463_325_252u64;
+            for t in 0..4000usize {
+                let row: Vec<f32> = (0..config.bins)
+                    .map(|bin| {
+                        state ^= state << 13;
+                        state ^= state >> 7;
+                        state ^= state << 17;
+                        let loud = bin % (1 + t / 500) == 0;
+                        let height = -((state % 10_000 + 1) as f32 / 10_001.0).ln();
+                        height * if loud { 1.5 } else { 0.3 }
+                    })
+                    .collect();
+                by_batches.push(&row);
+                at_once.push(&row);
+            }
+            let (by_batches, at_once) = (by_batches.finish(), at_once.finish());
+            assert!(at_once.len() > 500, "{}", at_once.len());
+            assert!(by_batches == at_once, "{density:?}, {batch}");
+        };
+        for batch in [600, 1000, BATCH] {
+            check(Density::Reference, batch);
+            check(Density::Query, batch);
+        }
     }
 }
