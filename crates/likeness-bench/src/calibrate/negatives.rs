@@ -379,9 +379,13 @@ fn told(evidence: &Evidence) -> String {
 }
 
 fn seen(picture: &VideoFingerprint, library: &Library) -> Result<Found> {
+    let few = video::Agreement {
+        votes: 2,
+        inliers: 3,
+    };
     let config = video::VideoMatchConfig {
-        min_votes: 2,
-        min_inliers: 3,
+        agreement: few,
+        partial_agreement: few,
         motion_sureness: 2.0,
         ..MatchOptions::default().video
     };

@@ -8,8 +8,8 @@ use super::config::VideoMatchConfig;
 use super::film::Look;
 use super::nearest::Nearest;
 use super::wanted::{Point, Wanted};
+use likeness_core::ReferenceId;
 use likeness_core::video::{Keyframe, Keypoint, VideoConfig};
-use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use likeness_video::{ANGLE_STEPS, words};
 
@@ -63,23 +63,30 @@ pub(super) struct Hypothesis {
     pub pairs: Vec<Pair>,
     /// Whether places are known to parts of a thumbnail only.
     pub coarse: bool,
+    /// Distinct inliers below which no transform is verified.
+    pub inliers: usize,
 }
 
-/// The hypotheses that a window of keyframes gives, most votes first.
+/// The hypotheses that a window of keyframes gives, most votes first. `aspect`: width over height of the query's
+/// picture.
 pub(super) fn hypotheses(
-    query: &VideoFingerprint,
+    aspect: f64,
     window: &[Keyframe],
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hypothesis>, StoreError> {
-    let hits = look_up(query.aspect, window, store, config)?;
-    let mut binned = bins(&hits, query.aspect, config);
+    let (hits, all) = look_up(aspect, window, store, config)?;
+    let agreement = match all {
+        true => config.agreement,
+        false => config.partial_agreement,
+    };
+    let mut binned = bins(&hits, aspect, config);
     binned.sort_unstable();
     let mut ranked: Vec<(usize, &[(Bin, u32)])> = binned
         .chunk_by(|a, b| a.0 == b.0)
-        .filter(|chunk| chunk.len() >= config.min_votes)
+        .filter(|chunk| chunk.len() >= agreement.votes)
         .map(|chunk| (distinct(chunk, &hits), chunk))
-        .filter(|(votes, _)| *votes >= config.min_votes)
+        .filter(|(votes, _)| *votes >= agreement.votes)
         .collect();
     ranked.sort_by_key(|(votes, chunk)| (std::cmp::Reverse(*votes), chunk[0].0));
     let mut kept: Vec<Hypothesis> = Vec::new();
@@ -102,6 +109,7 @@ pub(super) fn hypotheses(
             },
             pairs: chunk.iter().map(|&(_, i)| hits[i as usize].1).collect(),
             coarse: false,
+            inliers: agreement.inliers,
         });
         if kept.len() == config.hypotheses {
             break;
@@ -112,12 +120,13 @@ pub(super) fn hypotheses(
 
 type Hit = ((ReferenceId, bool), Pair);
 
+/// The hits of a window, and whether all was looked up that it asks for.
 fn look_up(
     aspect: f64,
     window: &[Keyframe],
     store: &dyn Store,
     config: &VideoMatchConfig,
-) -> Result<Vec<Hit>, StoreError> {
+) -> Result<(Vec<Hit>, bool), StoreError> {
     let wanted = Wanted::new(window, store, config)?;
     let points = &wanted.points;
     let mut near = Nearest::new(points.len(), config);
@@ -136,7 +145,7 @@ fn look_up(
         let pair = pair(point, aspect, frame, keypoint, &hit, posting.time);
         ((posting.reference, point.mirrored), pair)
     });
-    Ok(pairs.collect())
+    Ok((pairs.collect(), wanted.all))
 }
 
 /// Columns and rows of the grid on which votes of one keyframe must differ to count.
@@ -248,4 +257,86 @@ fn distinct(chunk: &[(Bin, u32)], hits: &[Hit]) -> usize {
         ((pair.reference_time * 4.0) as u32) << 10 | cell
     });
     query.min(reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use likeness_core::{Density, Fingerprint, StreamState};
+    use likeness_index::MemoryStore;
+
+    /// A frame of `count` keypoints, each in a cell of its own.
+    fn frame(count: u16, number: u32) -> Keyframe {
+        // Xorshift (Marsaglia 2003).
+        let mut state = 0x9e37_79b9_7f4a_7c15 ^ u64::from(number + 1) << 40;
+        let mut half = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state as u32
+        };
+        let keypoint = |i: u16| Keypoint {
+            x: 50 + i % 20 * 45,
+            y: 100 + i / 20 * 150,
+            level: 2,
+            angle: 5,
+            weak: [0; 2],
+            descriptor: [half(), half()],
+        };
+        Keyframe {
+            slot: number,
+            time_ms: 1000 * number,
+            sparse: count,
+            keypoints: (0..count).map(keypoint).collect(),
+        }
+    }
+
+    fn library(frames: &[Keyframe]) -> MemoryStore {
+        let mut store = MemoryStore::default();
+        for frame in frames {
+            let nothing = Fingerprint {
+                content: [0; 32],
+                duration: 0.0,
+                density: Density::Reference,
+                audio: StreamState::Absent,
+                video: StreamState::Absent,
+            };
+            let tables = |point| {
+                (0..words::TABLES).map(move |table| words::posting(point, table, ReferenceId(0), 0))
+            };
+            let postings = frame.keypoints.iter().flat_map(tables).collect();
+            store.add(nothing, [Vec::new(), postings, Vec::new()]);
+        }
+        store
+    }
+
+    #[test]
+    fn fewer_votes_are_asked_for_where_not_all_is_looked_up() {
+        let check = |shared: u16, budget: u64, want: usize| {
+            // A patch that everybody has is dear to look up.
+            let common = frame(1, 1);
+            let mut frames = vec![common.clone(); 200];
+            frames.push(frame(shared, 0));
+            let store = library(&frames);
+            let mut query = frame(shared, 0);
+            query.keypoints.extend(common.keypoints);
+            let config = VideoMatchConfig {
+                exhaustive_budget: budget,
+                posting_budget: budget,
+                ..VideoMatchConfig::default()
+            };
+            let found = hypotheses(1.5, &[query], &store, &config).expect("in memory");
+            assert_eq!(found.len(), want, "{shared} of {budget}");
+        };
+        let VideoMatchConfig {
+            agreement,
+            partial_agreement,
+            ..
+        } = VideoMatchConfig::default();
+        let (many, few) = (agreement.votes as u16, partial_agreement.votes as u16);
+        check(many, u64::MAX, 1);
+        check(many - 1, u64::MAX, 0);
+        check(few, 1200, 1);
+        check(few - 1, 1200, 0);
+    }
 }

@@ -13,10 +13,12 @@ pub struct VideoMatchConfig {
     /// Probes of one term that are tried.
     pub probes_per_term: usize,
     /// What looking one window up may cost, in meetings of a probe with a posting, about a nanosecond
-    /// each: with more, only the terms are looked up that promise the most for what they cost. A
-    /// library that is small enough for all of them is searched exhaustively.
+    /// each, for a library to be searched exhaustively...
+    pub exhaustive_budget: u64,
+    /// ...and what it may cost in a larger one, where only the terms are looked up that promise the most for
+    /// what they cost.
     pub posting_budget: u64,
-    /// In a larger one terms are longer than first words: all but so many of their lowest bits count...
+    /// There terms are longer than first words: all but so many of their lowest bits count...
     pub free_bits: u32,
     /// ...with at most so many of a keypoint's weak bits flipped...
     pub flips: u32,
@@ -28,8 +30,10 @@ pub struct VideoMatchConfig {
     pub hypotheses: usize,
     /// Hypotheses per window and reference that are fitted.
     pub hypotheses_per_reference: usize,
-    /// Distinct (keyframe, cell) votes below which a hypothesis is not fitted.
-    pub min_votes: usize,
+    /// How many must agree on a hypothesis where a library is small enough to be searched exhaustively...
+    pub agreement: Agreement,
+    /// ...and where it is not: a copy has few hits, but so has chance.
+    pub partial_agreement: Agreement,
     /// Width of a vote's time-offset bin, seconds.
     pub offset_bin: f64,
     /// Width of a vote's bins of place, picture heights.
@@ -38,8 +42,6 @@ pub struct VideoMatchConfig {
     pub ransac_rounds: usize,
     /// Distance in picture heights up to which a keypoint fits a transform.
     pub inlier_distance: f64,
-    /// Distinct (keyframe, cell) inliers below which a transform is not verified.
-    pub min_inliers: usize,
     /// Range of speeds.
     pub speed: (f64, f64),
     /// Half width of the moving mean that thumbnails lose before they are compared, seconds.
@@ -81,19 +83,26 @@ impl Default for VideoMatchConfig {
             window: 30,
             residual_distance: 8,
             probes_per_term: 96,
-            posting_budget: 100_000_000,
+            exhaustive_budget: 100_000_000,
+            posting_budget: 30_000_000,
             free_bits: words::SPACE.fine_bits(),
             flips: 2,
             probes_per_long_term: 16,
             hits_per_keypoint: 12,
             hypotheses: 24,
             hypotheses_per_reference: 4,
-            min_votes: 6,
+            agreement: Agreement {
+                votes: 6,
+                inliers: 8,
+            },
+            partial_agreement: Agreement {
+                votes: 3,
+                inliers: 3,
+            },
             offset_bin: 8.0,
             place_bin: 0.4,
             ransac_rounds: 400,
             inlier_distance: 0.02,
-            min_inliers: 8,
             speed: (0.5, 2.0),
             detrend: 3.0,
             min_seconds: 3.0,
@@ -114,6 +123,15 @@ impl Default for VideoMatchConfig {
             exhausted_hours: 80.0,
         }
     }
+}
+
+/// Distinct (keyframe, cell) places at which keypoints of a query must say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// Coarsely, for a transform to be fitted.
+    pub votes: usize,
+    /// On a transform, for it to be verified.
+    pub inliers: usize,
 }
 
 /// How film and keypoints add up to log-odds of a copy; set with a margin over what unrelated

@@ -124,10 +124,16 @@ pub(super) struct Fit {
     pub support: usize,
 }
 
-/// The transform that most distinct cells agree on, refined to an affine map where enough do.
+/// The transform that most distinct cells agree on, `least` at least, refined to an affine map where enough
+/// do.
 ///
 /// `reach`: distance in picture heights up to which a pair fits a transform.
-pub(super) fn fit(pairs: &[Pair], reach: f64, config: &VideoMatchConfig) -> Option<Fit> {
+pub(super) fn fit(
+    pairs: &[Pair],
+    reach: f64,
+    least: usize,
+    config: &VideoMatchConfig,
+) -> Option<Fit> {
     if pairs.len() < 2 {
         return None;
     }
@@ -168,7 +174,7 @@ pub(super) fn fit(pairs: &[Pair], reach: f64, config: &VideoMatchConfig) -> Opti
     best.into_iter()
         .map(|(_, map)| refine(pairs, map, reach))
         .max_by_key(|fit| fit.support)
-        .filter(|fit| fit.support >= config.min_inliers)
+        .filter(|fit| fit.support >= least)
 }
 
 /// Where the random numbers start.

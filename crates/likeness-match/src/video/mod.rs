@@ -24,7 +24,7 @@ mod segments;
 mod timeline;
 mod wanted;
 
-pub use config::VideoMatchConfig;
+pub use config::{Agreement, VideoMatchConfig};
 pub use going::{Going, going};
 pub use placement::{Placement, covered};
 
@@ -115,7 +115,12 @@ fn find(
         Ok(found?.into_iter().flatten().collect())
     };
     for window in query.keyframes.chunks(config.window) {
-        let mut found = verify_all(&candidates::hypotheses(query, window, store, config)?)?;
+        let mut found = verify_all(&candidates::hypotheses(
+            query.aspect,
+            window,
+            store,
+            config,
+        )?)?;
         if let ([], [first, .., last]) = (&found[..], window) {
             let span = (first.seconds(), last.seconds());
             found = verify_all(&motion::hypotheses(query, span, store, config)?)?;
@@ -168,7 +173,7 @@ fn verify(
         true => config.coarse_inlier_distance,
         false => config.inlier_distance,
     };
-    let Some(fit) = geometry::fit(&pairs, reach, config) else {
+    let Some(fit) = geometry::fit(&pairs, reach, hypothesis.inliers, config) else {
         return Ok(None);
     };
     // Of keypoints alone, transforms are off by enough to make a good match a doubtful one.

@@ -92,7 +92,8 @@ pub(super) fn hypotheses(
             };
             let part = &parts[alike.part];
             let films = Films::new(&part.film, &reference.thumbnails, span, alike.line, config);
-            Ok(films.hypotheses(alike, part.place, query.aspect))
+            let inliers = config.agreement.inliers;
+            Ok(films.hypotheses(alike, part.place, query.aspect, inliers))
         })
         .collect::<Result<_, StoreError>>()?;
     Ok(found.into_iter().flatten().collect())
@@ -300,7 +301,13 @@ impl Films {
     }
 
     /// As the reference is, mirrored, in negative, and both.
-    fn hypotheses(&self, alike: &Alike, place: [f64; 4], aspect: f64) -> Vec<Hypothesis> {
+    fn hypotheses(
+        &self,
+        alike: &Alike,
+        place: [f64; 4],
+        aspect: f64,
+        inliers: usize,
+    ) -> Vec<Hypothesis> {
         let [plain, negative] = self.pairs(alike.line, place, aspect);
         let looks = [(false, false), (true, false), (false, true), (true, true)];
         looks
@@ -316,6 +323,7 @@ impl Films {
                     look: Look { mirrored, inverted },
                     pairs,
                     coarse: true,
+                    inliers,
                 }
             })
             .collect()

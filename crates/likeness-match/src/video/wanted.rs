@@ -26,6 +26,8 @@ pub(super) struct Point {
 /// Terms to look up, and the points that ask for each.
 pub(super) struct Wanted {
     pub points: Vec<Point>,
+    /// Whether nothing is left out: terms are first words, and worth their cost.
+    pub all: bool,
     /// The lowest bits of terms that do not matter: the more, the more postings a term has.
     free: u32,
     /// Ascending.
@@ -47,7 +49,8 @@ impl Wanted {
         let points = points(window);
         let short = (words::WORD_BITS, u32::MAX);
         let mut wanted = Wanted::of(points, window, short, config.probes_per_term);
-        if wanted.affords(store, config.posting_budget)? {
+        if wanted.affords(store, config.exhaustive_budget)? {
+            wanted.all = true;
             return Ok(wanted);
         }
         let long = (config.free_bits, config.flips);
@@ -90,6 +93,7 @@ impl Wanted {
         let probes = sorted(probes, words::WORD_BITS - free);
         let mut wanted = Wanted {
             points,
+            all: false,
             free,
             terms: Vec::new(),
             ranges: Vec::new(),
@@ -336,6 +340,7 @@ mod tests {
         let mut before = all.len();
         for (budget, least) in [(1_000_000, 200), (20_000, 20), (0, 0)] {
             let config = VideoMatchConfig {
+                exhaustive_budget: budget,
                 posting_budget: budget,
                 ..config.clone()
             };
