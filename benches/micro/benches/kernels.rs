@@ -3,7 +3,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use likeness_match::video::{dot, scan};
+use likeness_match::video::{dot, scan, slide};
 use likeness_micro::{Numbers, bytes};
 use likeness_video::kernels::{self, scalar};
 
@@ -97,7 +97,6 @@ fn smaller_eigenvalues(bencher: Bencher<'_, '_>, form: Form) {
     });
 }
 
-/// 4096 residuals against one, as in the look-up of one word.
 /// A picture's worth of values of two films.
 #[divan::bench(args = FORMS)]
 fn dot_product(bencher: Bencher<'_, '_>, form: Form) {
@@ -109,6 +108,20 @@ fn dot_product(bencher: Bencher<'_, '_>, form: Form) {
         .bench_local(|| kernel(black_box(&a[..VALUES]), black_box(&b[..VALUES])));
 }
 
+/// 15 s of motion at every place of six minutes.
+#[divan::bench(args = FORMS)]
+fn best_place(bencher: Bencher<'_, '_>, form: Form) {
+    const TEMPLATE: usize = 75;
+    let kernel: fn(&[f32], &slide::Curve, f32) -> Option<slide::Fit> =
+        form.choose(slide::best, slide::scalar);
+    let (template, mut curve) = (floats(1), slide::Curve::default());
+    curve.set(bytes(2, WIDTH).into_iter());
+    bencher
+        .counter(ItemsCount::new(WIDTH + 1 - TEMPLATE))
+        .bench_local(|| kernel(black_box(&template[..TEMPLATE]), black_box(&curve), 75.0));
+}
+
+/// 4096 residuals against one, as in the look-up of one word.
 #[divan::bench(args = FORMS)]
 fn hamming_scan(bencher: Bencher<'_, '_>, form: Form) {
     let entries: Vec<scan::Entry> = Numbers(1)

@@ -61,6 +61,8 @@ pub struct VideoMatchConfig {
     pub motion_sureness: f32,
     /// References that are looked at for their motion, per window.
     pub motion_hypotheses: usize,
+    /// References of which a window's motion is compared value by value: those that agree most coarsely.
+    pub motion_candidates: usize,
     /// Hours of pictures in a library whose motion is compared with that of every part of a query's
     /// picture. In a larger one fewer parts are, the whole first, as the cost grows with both; from
     /// eight times as many hours on none is, and pictures without keypoints are not found.
@@ -112,7 +114,8 @@ impl Default for VideoMatchConfig {
             motion_speed: (0.7, 1.43),
             motion_sureness: 4.0,
             motion_hypotheses: 8,
-            motion_hours: 10.0,
+            motion_candidates: 64,
+            motion_hours: 250.0,
             coarse_inlier_distance: 0.05,
             evidence: Evidence::default(),
             chance: Chance {

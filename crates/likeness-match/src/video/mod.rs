@@ -21,6 +21,8 @@ mod refind;
 #[doc(hidden)]
 pub mod scan;
 mod segments;
+#[doc(hidden)]
+pub mod slide;
 mod timeline;
 mod wanted;
 

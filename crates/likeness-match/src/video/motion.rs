@@ -10,6 +10,7 @@ use super::candidates::{Hypothesis, Pair};
 use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Look, Warp};
+use super::slide::{self, Curve};
 use super::timeline::Line;
 use likeness_core::report::Media;
 use likeness_core::video::Thumbnails;
@@ -110,46 +111,71 @@ fn alike(
     part: usize,
     thumbs: &Thumbnails,
     span: (f64, f64),
-    curves: &[(ReferenceId, Vec<f32>)],
+    curves: &[(ReferenceId, MotionCurve)],
     config: &VideoMatchConfig,
 ) -> Vec<Alike> {
     let rate = thumbs.rate();
-    let curve = values(&MotionCurve::of(thumbs));
+    let curve = MotionCurve::of(thumbs).values;
     let clamp = |t: f64| ((t.max(0.0) * rate) as usize).min(curve.len());
     let window = &curve[clamp(span.0)..clamp(span.1)];
     if (window.len() as f64) < config.min_seconds * rate {
         return Vec::new();
     }
-    let templates = templates(window, config);
-    if templates.is_empty() {
-        return Vec::new();
-    }
+    let templates = Templates::new(window.iter().copied(), SPEED_STEP, config);
     let start = clamp(span.0) as f64 / rate;
-    curves
-        .iter()
-        .filter_map(|(reference, curve)| {
-            let best = templates
-                .iter()
-                .filter_map(|template| template.best(curve))
-                .max_by(|a, b| a.sureness.total_cmp(&b.sureness))?;
-            let speed = best.speed;
-            let line = Line {
-                start: best.start as f64 / rate - speed * start,
-                speed,
-            };
-            Some(Alike {
-                part,
-                reference: *reference,
-                sureness: best.sureness,
-                line,
-            })
-        })
-        .filter(|alike| alike.sureness >= config.motion_sureness)
-        .collect()
+    let compare = |curve: &mut Curve, number: usize| {
+        let (reference, stored) = &curves[number];
+        curve.set(stored.values.iter().copied());
+        let best = templates.best(curve)?;
+        let speed = best.speed;
+        let line = Line {
+            start: best.start as f64 / rate - speed * start,
+            speed,
+        };
+        let alike = Alike {
+            part,
+            reference: *reference,
+            sureness: best.sureness,
+            line,
+        };
+        (alike.sureness >= config.motion_sureness).then_some(alike)
+    };
+    let likeliest = likeliest(window, curves, config).into_par_iter();
+    let compared = likeliest.map_init(Curve::default, compare);
+    compared.flatten_iter().collect()
+}
+
+/// Numbers of the references that are worth a closer look: those that move most like `window` where two values
+/// are taken for one and half as many speeds are tried, which costs an eighth.
+fn likeliest(
+    window: &[u8],
+    curves: &[(ReferenceId, MotionCurve)],
+    config: &VideoMatchConfig,
+) -> Vec<usize> {
+    if curves.len() <= config.motion_candidates {
+        return (0..curves.len()).collect();
+    }
+    let templates = Templates::new(halved(window), 2.0 * SPEED_STEP, config);
+    let compare = |curve: &mut Curve, number: usize| {
+        curve.set(halved(&curves[number].1.values));
+        templates.best(curve).map(|best| (best.sureness, number))
+    };
+    let compared = (0..curves.len()).into_par_iter();
+    let compared = compared.map_init(Curve::default, compare);
+    let mut ranked: Vec<(f32, usize)> = compared.flatten_iter().collect();
+    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    ranked.truncate(config.motion_candidates);
+    ranked.into_iter().map(|(_, number)| number).collect()
+}
+
+/// Means of two values each.
+fn halved(values: &[u8]) -> impl Iterator<Item = u8> {
+    let pairs = values.chunks_exact(2);
+    pairs.map(|pair| pair[0].midpoint(pair[1]))
 }
 
 /// The stored curves of all references.
-fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, Vec<f32>)>, StoreError> {
+fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, MotionCurve)>, StoreError> {
     let mut curves: Vec<(ReferenceId, MotionCurve)> = Vec::new();
     store.postings(
         motion::SPACE,
@@ -164,14 +190,7 @@ fn curves(store: &dyn Store) -> Result<Vec<(ReferenceId, Vec<f32>)>, StoreError>
             }
         },
     )?;
-    let curves = curves
-        .iter()
-        .map(|(reference, curve)| (*reference, values(curve)));
-    Ok(curves.collect())
-}
-
-fn values(curve: &MotionCurve) -> Vec<f32> {
-    curve.values.iter().map(|&v| f32::from(v)).collect()
+    Ok(curves)
 }
 
 /// A stretch of the query's curve as it would look in the reference, without its mean, of unit
@@ -195,13 +214,25 @@ const MIN_DEVIATION: f32 = 1.0;
 /// Factor between the speeds that are tried: over 15 s it shifts the ends by 0.2 s.
 const SPEED_STEP: f64 = 0.05;
 
-fn templates(window: &[f32], config: &VideoMatchConfig) -> Vec<Template> {
-    let (low, high) = config.motion_speed;
-    let steps = ((high / low).ln() / SPEED_STEP).ceil() as i32;
-    let speed = |s: i32| low * (high / low).powf(f64::from(s) / f64::from(steps));
-    (0..=steps)
-        .filter_map(|s| Template::new(window, speed(s)))
-        .collect()
+/// A stretch of the query's curve at all speeds.
+struct Templates(Vec<Template>);
+
+impl Templates {
+    /// `step`: factor e between speeds.
+    fn new(window: impl Iterator<Item = u8>, step: f64, config: &VideoMatchConfig) -> Templates {
+        let window: Vec<f32> = window.map(f32::from).collect();
+        let (low, high) = config.motion_speed;
+        let steps = ((high / low).ln() / step).ceil() as i32;
+        let speed = |s: i32| low * (high / low).powf(f64::from(s) / f64::from(steps));
+        let templates = (0..=steps).filter_map(|s| Template::new(&window, speed(s)));
+        Templates(templates.collect())
+    }
+
+    /// Where in `curve` one of them fits best.
+    fn best(&self, curve: &Curve) -> Option<Place> {
+        let places = self.0.iter().filter_map(|template| template.best(curve));
+        places.max_by(|a, b| a.sureness.total_cmp(&b.sureness))
+    }
 }
 
 impl Template {
@@ -226,33 +257,13 @@ impl Template {
     }
 
     /// Where in `curve` it fits best.
-    fn best(&self, curve: &[f32]) -> Option<Place> {
-        let n = self.values.len();
-        let floor = f64::from(MIN_DEVIATION).powi(2) * n as f64;
-        let (mut sum, mut squares) = (0f64, 0f64);
-        let mut best: Option<(f32, usize)> = None;
-        for (end, &value) in curve.iter().enumerate() {
-            let value = f64::from(value);
-            sum += value;
-            squares += value * value;
-            let Some(start) = (end + 1).checked_sub(n) else {
-                continue;
-            };
-            let energy = squares - sum * sum / n as f64;
-            if energy > floor {
-                let correlation = dot(&self.values, &curve[start..=end]) / energy.sqrt() as f32;
-                if best.is_none_or(|(c, _)| correlation > c) {
-                    best = Some((correlation, start));
-                }
-            }
-            let first = f64::from(curve[start]);
-            sum -= first;
-            squares -= first * first;
-        }
+    fn best(&self, curve: &Curve) -> Option<Place> {
+        let n = self.values.len() as f32;
+        let fit = slide::best(&self.values, curve, MIN_DEVIATION.powi(2) * n)?;
         // Fisher's transform: short templates correlate by chance.
-        best.map(|(correlation, start)| Place {
-            sureness: correlation.min(0.999).atanh() * (n as f32).sqrt(),
-            start,
+        Some(Place {
+            sureness: fit.square.sqrt().min(0.999).atanh() * n.sqrt(),
+            start: fit.start,
             speed: self.speed,
         })
     }
@@ -439,5 +450,49 @@ mod tests {
         check(2.1 * config.motion_hours, 3);
         check(8.0 * config.motion_hours, 1);
         check(8.1 * config.motion_hours, 0);
+    }
+
+    #[test]
+    fn a_coarse_look_keeps_the_right_reference() {
+        // Xorshift (Marsaglia 2003): curves that wander about 100.
+        let mut state = 88_172_645_463_325_252u64;
+        let mut wander = |length: usize| {
+            let mut value = 100i32;
+            let step = |_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                value = ((value * 7 + 300) / 10 + (state % 121) as i32 - 60).clamp(0, 200);
+                value as u8
+            };
+            (0..length).map(step).collect::<Vec<u8>>()
+        };
+        let curves: Vec<(ReferenceId, MotionCurve)> = (0..400)
+            .map(|number| {
+                (
+                    ReferenceId(number),
+                    MotionCurve {
+                        values: wander(600),
+                    },
+                )
+            })
+            .collect();
+        let config = VideoMatchConfig {
+            motion_candidates: 10,
+            ..VideoMatchConfig::default()
+        };
+        let check = |number: usize, speed: f64| {
+            let there = &curves[number].1.values[137..];
+            let window: Vec<u8> = (0..75)
+                .map(|i| there[(f64::from(i) * speed) as usize])
+                .collect();
+            let kept = likeliest(&window, &curves, &config);
+            assert!(kept.contains(&number), "{number} at {speed}");
+            assert_eq!(kept.len(), 10);
+        };
+        for (number, speed) in [(0, 1.0), (123, 1.1), (399, 0.8), (250, 1.4)] {
+            check(number, speed);
+        }
+        assert_eq!(likeliest(&[], &curves[..10], &config).len(), 10);
     }
 }
