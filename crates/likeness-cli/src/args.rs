@@ -404,7 +404,7 @@ pub(crate) struct Plan {
     #[arg(long, value_name = "SHARE", value_parser = share, default_value_t = 1.0)]
     pub(crate) uploads_with_picture: f64,
     /// Days in which the whole catalogue shall be fingerprinted.
-    #[arg(long, value_name = "N", value_parser = amount, default_value_t = 30.0)]
+    #[arg(long, value_name = "N", value_parser = days, default_value_t = 30.0)]
     pub(crate) ingest_days: f64,
     /// The busiest moment's uploads, as a multiple of the average.
     #[arg(long, value_name = "N", value_parser = amount, default_value_t = 3.0)]
@@ -432,6 +432,14 @@ fn amount(text: &str) -> Result<f64, String> {
         true => Ok(value),
         false => Err("must lie between 0 and 1e12".to_owned()),
     }
+}
+
+/// A length of time in which something can be done.
+fn days(text: &str) -> Result<f64, String> {
+    amount(text).and_then(|value| match value > 0.0 {
+        true => Ok(value),
+        false => Err("must lie above 0".to_owned()),
+    })
 }
 
 /// A number from 0 to 1.

@@ -20,6 +20,8 @@ pub(crate) const COLUMNS: &str =
 const LASTS: Duration = Duration::from_secs(60);
 const RENEWED: Duration = Duration::from_secs(15);
 const MARGIN: Duration = Duration::from_secs(10);
+/// How often two that come at once give way before they give up.
+const TRIES: u32 = 5;
 
 /// A lease that is held.
 #[derive(Debug)]
@@ -44,14 +46,12 @@ struct State {
 struct Held {
     token: u64,
     holder: String,
-    taken: u64,
     left: bool,
 }
 
 impl Lease {
     /// Becomes the writer.
     pub(crate) fn take(session: Arc<Session>, path: &Path) -> Result<Lease, LibraryError> {
-        refuse_others(&session, None, path)?;
         let now = session.rows("SELECT toUInt64(toUnixTimestamp(now()))", |row| row.u64())?;
         let state = Arc::new(State {
             token: token(),
@@ -60,16 +60,13 @@ impl Lease {
             renewed: Mutex::new(Instant::now()),
             session,
         });
-        state.write(LASTS)?;
-        // Of two that come at once both see both, and one gives way.
-        if let Err(error) = refuse_others(&state.session, Some(&state), path) {
-            let _ = state.write(Duration::ZERO);
-            return Err(error);
-        }
+        state.enter(path)?;
         let (end, ended) = channel();
         let renewing = state.clone();
         let renewer = std::thread::spawn(move || {
-            while ended.recv_timeout(RENEWED) == Err(RecvTimeoutError::Timeout) {
+            // Once it has lapsed somebody else may be the writer, and it is never renewed.
+            while ended.recv_timeout(RENEWED) == Err(RecvTimeoutError::Timeout) && renewing.holds()
+            {
                 if let Err(error) = renewing.write(LASTS) {
                     tracing::warn!("cannot renew the writer's lock: {error}");
                 }
@@ -84,12 +81,7 @@ impl Lease {
 
     /// Whether nobody else can have become the writer.
     pub(crate) fn holds(&self) -> bool {
-        let renewed = self
-            .state
-            .renewed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        renewed.elapsed() + MARGIN < LASTS
+        self.state.holds()
     }
 }
 
@@ -105,6 +97,30 @@ impl Drop for Lease {
 }
 
 impl State {
+    /// Says that this is the writer, unless somebody else is. Of two that come at once at least the later one
+    /// sees the other, and who sees another gives way: perhaps both, so they try again, each in its own time.
+    fn enter(&self, path: &Path) -> Result<(), LibraryError> {
+        let mut patience = TRIES;
+        loop {
+            refuse_others(&self.session, self.token, path)?;
+            self.write(LASTS)?;
+            let Err(error) = refuse_others(&self.session, self.token, path) else {
+                return Ok(());
+            };
+            self.write(Duration::ZERO)?;
+            patience -= 1;
+            if patience == 0 || !matches!(error, LibraryError::Locked { .. }) {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(200 + token() % 1000));
+        }
+    }
+
+    fn holds(&self) -> bool {
+        let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.elapsed() + MARGIN < LASTS
+    }
+
     /// Says that the lease lasts so long from now.
     fn write(&self, lasts: Duration) -> Result<(), StoreError> {
         let mut renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,10 +145,10 @@ impl State {
     }
 }
 
-/// An error if somebody else is the writer, or came before `own`.
-fn refuse_others(session: &Session, own: Option<&State>, path: &Path) -> Result<(), LibraryError> {
+/// An error if somebody else than `own` is the writer.
+fn refuse_others(session: &Session, own: u64, path: &Path) -> Result<(), LibraryError> {
     let sql = format!(
-        "SELECT token, argMax(holder, number), argMax(taken, number), \
+        "SELECT token, argMax(holder, number), \
          toUInt8(argMax(until, number) > toUnixTimestamp(now())) FROM {}.writer GROUP BY token",
         session.database
     );
@@ -140,16 +156,11 @@ fn refuse_others(session: &Session, own: Option<&State>, path: &Path) -> Result<
         Ok(Held {
             token: row.u64()?,
             holder: String::from_utf8_lossy(row.block()?).into_owned(),
-            taken: row.u64()?,
             left: row.u8()? == 1,
         })
     };
     let all = session.rows(&sql, read)?;
-    let before = |held: &&Held| match own {
-        Some(own) => (held.taken, held.token) < (own.taken, own.token),
-        None => true,
-    };
-    match all.iter().filter(|held| held.left).find(before) {
+    match all.iter().find(|held| held.left && held.token != own) {
         Some(held) => Err(LibraryError::Locked {
             path: path.to_owned(),
             holder: Holder::decode(&held.holder),

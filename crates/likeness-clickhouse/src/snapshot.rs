@@ -149,7 +149,7 @@ impl Snapshot {
     fn motion(&self) -> Result<Vec<Posting>, StoreError> {
         let terms = self.session.rows(
             &format!(
-                "SELECT DISTINCT prefix FROM {}.term WHERE space = {}",
+                "SELECT DISTINCT prefix FROM {}.posting WHERE space = {}",
                 self.session.database,
                 number(PostingSpace::VideoMotion)
             ),

@@ -30,6 +30,7 @@ pub(crate) fn verify(session: &Session) -> Result<Vec<FileCheck>, LibraryError> 
     Ok(vec![
         check("fingerprint", fingerprints(session, &live)),
         check("posting", postings(session, &live)),
+        check("term", terms(session)),
     ])
 }
 
@@ -88,4 +89,29 @@ fn postings(session: &Session, live: &[&Row]) -> Result<u64, StoreError> {
         }
     }
     Ok(all * 24)
+}
+
+/// Compares how many postings each space has with how many were counted as they came in: a replica that dies
+/// between the two leaves them uncounted, and what is looked up is chosen by the counts. Their bytes as they are sent.
+fn terms(session: &Session) -> Result<u64, StoreError> {
+    let counts = |sql: String| -> Result<HashMap<u8, u64>, StoreError> {
+        let rows = session.rows(&sql, |row| Ok((row.u8()?, row.u64()?)))?;
+        Ok(rows.into_iter().collect())
+    };
+    let database = &session.database;
+    let there = counts(format!(
+        "SELECT space, toUInt64(count()) FROM {database}.posting GROUP BY space"
+    ))?;
+    let counted = counts(format!(
+        "SELECT space, toUInt64(sum(postings)) FROM {database}.term GROUP BY space"
+    ))?;
+    for space in 0..SPACES as u8 {
+        let [there, counted] = [&there, &counted].map(|of| of.get(&space).copied().unwrap_or(0));
+        if there != counted {
+            return Err(session.refuse(format!(
+                "{counted} of {there} postings of space {space} are counted"
+            )));
+        }
+    }
+    Ok(counted.values().sum::<u64>() * 16)
 }

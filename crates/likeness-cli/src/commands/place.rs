@@ -17,7 +17,11 @@ impl LibraryPath {
 
     /// The library's place; with `partial`, what a store does not answer may lack in an answer.
     pub(super) fn place_for(&self, partial: bool) -> anyhow::Result<Arc<dyn Place>> {
-        let store = self.path.to_str().and_then(|path| store(path, partial));
+        let address = self.path.to_str().unwrap_or_default();
+        let store = store(address, partial);
+        if store.is_none() && address.contains("://") {
+            bail!("{address}: no store is addressed so; known: {CLICKHOUSE}HOST:PORT/DATABASE");
+        }
         Ok(store.unwrap_or_else(|| Ok(Arc::new(Directory(self.path.clone()))))?)
     }
 }

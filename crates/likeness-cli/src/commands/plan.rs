@@ -17,9 +17,9 @@ pub(crate) fn plan(args: &Args) -> anyhow::Result<Outcome> {
         None => Constants::own().map_err(|what| anyhow!(what))?,
     };
     let prices: Option<Prices> = match &args.prices {
-        Some(path) => {
-            Some(toml::from_str(&read(path)?).with_context(|| path.display().to_string())?)
-        }
+        Some(path) => Some(
+            Prices::parse(&read(path)?).map_err(|what| anyhow!("{}: {what}", path.display()))?,
+        ),
         None => None,
     };
     let demand = Demand {

@@ -49,6 +49,31 @@ pub struct Prices {
     pub disk_gb_month: f64,
 }
 
+impl Prices {
+    /// Reads prices.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn parse(text: &str) -> Result<Prices, String> {
+        let prices: Prices = toml::from_str(text).map_err(|e| e.to_string())?;
+        if prices.currency.chars().any(char::is_control) {
+            return Err("currency: it has control characters".to_owned());
+        }
+        let amounts = [
+            ("core_month", prices.core_month),
+            ("memory_gib_month", prices.memory_gib_month),
+            ("disk_gb_month", prices.disk_gb_month),
+        ];
+        match amounts
+            .iter()
+            .find(|(_, price)| !(0.0..=1e12).contains(price))
+        {
+            Some((name, price)) => Err(format!("{name}: {price} is no price")),
+            None => Ok(prices),
+        }
+    }
+}
+
 /// One number that was reckoned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -363,6 +388,22 @@ mod tests {
         check("upload_cpu_s", 0.3 + 3.0 * 10.0 * 0.1);
         check("matching_cores", 3.3 / 0.7);
         assert_eq!(plan.amount("matching_money"), None);
+    }
+
+    #[test]
+    fn prices_are_amounts_of_money() {
+        let check = |currency: &str, core: &str, good: bool| {
+            let text = format!(
+                "currency = \"{currency}\"\ncore_month = {core}\nmemory_gib_month = 2.0\ndisk_gb_month = 0.1"
+            );
+            assert_eq!(Prices::parse(&text).is_ok(), good, "{text}");
+        };
+        check("EUR", "10.0", true);
+        check("EUR", "0.0", true);
+        for core in ["-1.0", "nan", "inf", "1e13"] {
+            check("EUR", core, false);
+        }
+        check("E\\nUR", "10.0", false);
     }
 
     #[test]
