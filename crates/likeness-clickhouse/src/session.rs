@@ -8,7 +8,7 @@ use likeness_core::{Reader, WireError};
 use likeness_index::StoreError;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -16,6 +16,10 @@ use tokio::runtime::{Builder, Runtime};
 const READ: Duration = Duration::from_secs(120);
 /// How long writing may take: the servers wait for each other.
 const WRITE: Duration = Duration::from_secs(600);
+/// How long a server may take to show that it is there, before it is asked anything that takes long...
+const GREETING: Duration = Duration::from_secs(5);
+/// ...which it need not show again for so long after an answer.
+const FRESH: Duration = Duration::from_secs(10);
 /// How often all servers are tried, and the pause before each further time.
 const ROUNDS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(150);
@@ -38,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) place: String,
     pub(crate) database: String,
     clients: Vec<Client>,
+    /// When each answered last.
+    answered: Vec<Mutex<Option<Instant>>>,
     /// The one that answered last.
     current: AtomicUsize,
     /// Copies of a shard, and of what is on every server, that must have what is written.
@@ -84,6 +90,7 @@ impl Session {
             place: store.to_string(),
             database: store.database.clone(),
             clients: store.hosts.iter().map(client).collect(),
+            answered: store.hosts.iter().map(|_| Mutex::new(None)).collect(),
             current: AtomicUsize::new(0),
             quorum: [1; 2],
             knows_parallel: false,
@@ -243,8 +250,10 @@ impl Session {
             }
             for offset in 0..self.clients.len() {
                 let number = (first + offset) % self.clients.len();
-                match wait_for(limit, request(&self.clients[number])) {
+                let answer = self.greet(number);
+                match answer.and_then(|()| wait_for(limit, request(&self.clients[number]))) {
                     Ok(answer) => {
+                        self.seen(number);
                         self.current.store(number, Ordering::Relaxed);
                         return Ok(answer);
                     }
@@ -265,6 +274,28 @@ impl Session {
             }
         }
         Err(last.unwrap_or_else(Failure::timed_out))
+    }
+
+    /// Finds out whether a server is there at all: one that takes connections and says nothing would be waited
+    /// for as long as for a long answer.
+    fn greet(&self, number: usize) -> Result<(), Failure> {
+        let answered = *self.last_answer(number);
+        if answered.is_some_and(|at| at.elapsed() < FRESH) {
+            return Ok(());
+        }
+        let query = self.clients[number].query_raw("SELECT 1 FORMAT Null");
+        wait_for(GREETING, async move { query.execute().await })?;
+        self.seen(number);
+        Ok(())
+    }
+
+    fn seen(&self, number: usize) {
+        *self.last_answer(number) = Some(Instant::now());
+    }
+
+    fn last_answer(&self, number: usize) -> MutexGuard<'_, Option<Instant>> {
+        let answered = &self.answered[number];
+        answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn error(&self, failure: &Failure) -> StoreError {
