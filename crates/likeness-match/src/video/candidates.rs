@@ -262,19 +262,14 @@ fn distinct(chunk: &[(Bin, u32)], hits: &[Hit]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::wanted::tests::random;
     use likeness_core::{Density, Fingerprint, StreamState};
     use likeness_index::MemoryStore;
 
     /// A frame of `count` keypoints, each in a cell of its own.
     fn frame(count: u16, number: u32) -> Keyframe {
-        // Xorshift (Marsaglia 2003).
-        let mut state = 0x9e37_79b9_7f4a_7c15 ^ u64::from(number + 1) << 40;
-        let mut half = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state as u32
-        };
+        let mut next = random(0x9e37_79b9_7f4a_7c15 ^ u64::from(number + 1) << 40);
+        let mut half = || next() as u32;
         let keypoint = |i: u16| Keypoint {
             x: 50 + i % 20 * 45,
             y: 100 + i / 20 * 150,

@@ -440,6 +440,7 @@ fn profiles<'a>(pictures: impl Iterator<Item = &'a [f32]>, size: usize) -> Vec<f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::wanted::tests::random;
 
     #[test]
     fn large_libraries_are_compared_with_fewer_parts() {
@@ -454,15 +455,12 @@ mod tests {
 
     #[test]
     fn a_coarse_look_keeps_the_right_reference() {
-        // Xorshift (Marsaglia 2003): curves that wander about 100.
-        let mut state = 88_172_645_463_325_252u64;
+        // Curves that wander about 100.
+        let mut next = random(88_172_645_463_325_252);
         let mut wander = |length: usize| {
             let mut value = 100i32;
             let step = |_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                value = ((value * 7 + 300) / 10 + (state % 121) as i32 - 60).clamp(0, 200);
+                value = ((value * 7 + 300) / 10 + (next() % 121) as i32 - 60).clamp(0, 200);
                 value as u8
             };
             (0..length).map(step).collect::<Vec<u8>>()

@@ -149,6 +149,7 @@ fn square(sum: f32, energy: f32, floor: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::wanted::tests::random;
 
     /// The place and the square in the most direct way.
     fn exact(template: &[f32], values: &[u8], floor: f64) -> Option<(usize, f64)> {
@@ -173,20 +174,13 @@ mod tests {
             let template: Vec<f32> = (0..n).map(|i| (i as f32 * 0.7).sin() - mean).collect();
             let norm = template.iter().map(|v| v * v).sum::<f32>().sqrt();
             let template: Vec<f32> = template.iter().map(|v| v / norm).collect();
-            // Xorshift (Marsaglia 2003); a third of it hardly moves.
-            let mut state = 88_172_645_463_325_252u64 + length as u64;
-            let values: Vec<u8> = (0..length)
-                .map(|i| {
-                    state ^= state << 13;
-                    state ^= state >> 7;
-                    state ^= state << 17;
-                    if i > length / 3 {
-                        state as u8
-                    } else {
-                        250 + (state % 2) as u8
-                    }
-                })
-                .collect();
+            // A third of it hardly moves.
+            let mut next = random(88_172_645_463_325_252 + length as u64);
+            let value = |i| match i > length / 3 {
+                true => next() as u8,
+                false => 250 + (next() % 2) as u8,
+            };
+            let values: Vec<u8> = (0..length).map(value).collect();
             let mut curve = Curve::default();
             curve.set([7; 50].into_iter());
             curve.set(values.iter().copied());

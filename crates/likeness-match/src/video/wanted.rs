@@ -214,7 +214,7 @@ fn sorted(probes: Vec<Probe>, below: u32) -> Vec<Probe> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use likeness_core::video::{Descriptor, Keypoint};
     use likeness_core::{Density, Fingerprint, ReferenceId, StreamState};
@@ -222,7 +222,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Pseudo-random numbers (Marsaglia, "Xorshift RNGs", 2003).
-    fn random(mut state: u64) -> impl FnMut() -> u64 {
+    pub(in crate::video) fn random(mut state: u64) -> impl FnMut() -> u64 {
         move || {
             state ^= state << 13;
             state ^= state >> 7;
