@@ -4,8 +4,9 @@ use crate::catalogue::{Catalogue, Row};
 use crate::session::Session;
 use likeness_core::{AudioFingerprint, Reader, VideoFingerprint};
 use likeness_index::{FileCheck, LibraryError, SPACES, StoreError};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// References whose fingerprints are read at a time.
 const GROUP: usize = 256;
@@ -94,24 +95,38 @@ fn postings(session: &Session, live: &[&Row]) -> Result<u64, StoreError> {
 /// Compares how many postings each space has with how many were counted as they came in: a replica that dies
 /// between the two leaves them uncounted, and what is looked up is chosen by the counts. Their bytes as they are sent.
 fn terms(session: &Session) -> Result<u64, StoreError> {
-    let counts = |sql: String| -> Result<HashMap<u8, u64>, StoreError> {
-        let rows = session.rows(&sql, |row| Ok((row.u8()?, row.u64()?)))?;
-        Ok(rows.into_iter().collect())
-    };
-    let database = &session.database;
-    let there = counts(format!(
-        "SELECT space, toUInt64(count()) FROM {database}.posting GROUP BY space"
-    ))?;
-    let counted = counts(format!(
-        "SELECT space, toUInt64(sum(postings)) FROM {database}.term GROUP BY space"
-    ))?;
-    for space in 0..SPACES as u8 {
-        let [there, counted] = [&there, &counted].map(|of| of.get(&space).copied().unwrap_or(0));
-        if there != counted {
+    let mut before = None;
+    for _ in 0..ROUNDS {
+        let numbers = [
+            totals(session, "posting", "count()")?,
+            totals(session, "term", "sum(postings)")?,
+        ];
+        let [there, counted] = &numbers;
+        if there == counted {
+            return Ok(counted.values().sum::<u64>() * 16);
+        }
+        // While somebody writes, one is ahead of the other.
+        if before.as_ref() == Some(&numbers) {
             return Err(session.refuse(format!(
-                "{counted} of {there} postings of space {space} are counted"
+                "postings of each space: {there:?}; of these are counted: {counted:?}"
             )));
         }
+        before = Some(numbers);
+        std::thread::sleep(PAUSE);
     }
-    Ok(counted.values().sum::<u64>() * 16)
+    Ok(0)
+}
+
+/// How often postings and counts are compared before a writer is thought to be at work, and the pause between.
+const ROUNDS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A number of each space.
+fn totals(session: &Session, table: &str, of: &str) -> Result<BTreeMap<u8, u64>, StoreError> {
+    let sql = format!(
+        "SELECT space, toUInt64({of}) FROM {}.{table} GROUP BY space",
+        session.database
+    );
+    let rows = session.rows(&sql, |row| Ok((row.u8()?, row.u64()?)))?;
+    Ok(rows.into_iter().collect())
 }
