@@ -106,6 +106,20 @@ impl Changes {
         }
     }
 
+    /// Share of the picture over which changes that both films have spread: that of which they would fill
+    /// all evenly.
+    pub(super) fn spread(&self) -> f64 {
+        let energies = energy(&self.query, self.size)
+            .into_iter()
+            .zip(energy(&self.reference, self.size));
+        let common = energies.map(|(q, r)| (f64::from(q) * f64::from(r)).sqrt());
+        let (sum, squares) = common.fold((0.0, 0.0), |(s, q), c| (s + c, q + c * c));
+        match squares > 0.0 {
+            true => sum * sum / squares / self.size as f64,
+            false => 0.0,
+        }
+    }
+
     /// Root mean square of what the same changes correlate out of step: played round from another
     /// moment on, and played backwards.
     pub(super) fn chance(&self) -> f64 {

@@ -190,6 +190,15 @@ pub struct Evidence {
     pub min_correlation: f64,
     /// Moments that a match needs whatever else speaks for it.
     pub min_moments: f64,
+    /// Share of the reference's picture that shows something which the query shows as well: a match
+    /// needs it whatever else speaks for it.
+    pub min_alike: f64,
+    /// Share of the picture below which what changes is a small thing in it...
+    pub little_motion: f64,
+    /// ...so that of what the reference shows, the query must show this share...
+    pub usually_alike: f64,
+    /// ...or the match loses log-odds in proportion to what is missing.
+    pub unlike: f64,
 }
 
 impl Default for Evidence {
@@ -217,7 +226,11 @@ impl Default for Evidence {
             usual_area: 0.1,
             doubt: 10.0,
             min_correlation: 0.3,
-            min_moments: 4.0,
+            min_moments: 6.0,
+            min_alike: 0.13,
+            little_motion: 1.0 / 16.0,
+            usually_alike: 0.78,
+            unlike: 100.0,
         }
     }
 }

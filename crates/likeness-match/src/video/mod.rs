@@ -23,6 +23,7 @@ pub mod scan;
 mod segments;
 #[doc(hidden)]
 pub mod slide;
+mod substance;
 mod timeline;
 mod wanted;
 
@@ -43,6 +44,7 @@ use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
 use refind::Which;
 use std::collections::BTreeMap;
+use substance::Substance;
 use timeline::{Line, Products};
 
 /// One verified stretch.
@@ -282,6 +284,10 @@ impl Comparison<'_> {
             let moving = refound(Which::Moving);
             evidence = evidence.min(signs.against_decoys(decoy, &moving, &config.evidence));
         }
+        if evidence >= self.threshold {
+            let substance = self.substance(&warps, line, agreement.span);
+            evidence -= substance.doubt(changes.spread(), &config.evidence);
+        }
         tracing::debug!(
             query = query.duration,
             coarse = self.coarse,
@@ -323,6 +329,19 @@ impl Comparison<'_> {
             line,
             context: picture.context,
         })
+    }
+
+    /// What both films show over the seconds `span` of the query.
+    fn substance(&self, warps: &Warps, line: Line, span: (f64, f64)) -> Substance {
+        let there = (line.at(span.0) - 0.5, line.at(span.1) + 0.5);
+        let (query, reference) = (&self.query.thumbnails, &self.reference.thumbnails);
+        Substance::new(
+            &Film::raw(query, &warps.query, span),
+            &Film::raw(reference, &warps.reference, there),
+            line,
+            &warps.pixels,
+            reference.width,
+        )
     }
 }
 
