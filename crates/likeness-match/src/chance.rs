@@ -3,7 +3,7 @@
 /// What a query was compared with, and for how long: chance grows with both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exposure {
-    query_hours: f64,
+    query_seconds: f64,
     library_hours: f64,
 }
 
@@ -27,7 +27,7 @@ impl Exposure {
     /// The same without caution about short queries and small libraries, as a calibration is checked.
     pub fn bare(query_seconds: f64, library_hours: f64) -> Exposure {
         Exposure {
-            query_hours: query_seconds / 3600.0,
+            query_seconds,
             library_hours,
         }
     }
@@ -39,7 +39,10 @@ impl Exposure {
 /// process, in proportion to the hours of the query times the hours of the library; how far beyond
 /// the level each lies is exponentially distributed. So the greatest of them follows a Gumbel
 /// distribution and the expected number above some evidence is what biologists call an E-value
-/// (Karlin and Altschul 1990, PNAS 87, 2264-2268).
+/// (Karlin and Altschul 1990, PNAS 87, 2264-2268). A stretch needs time to gather evidence, and near
+/// a query's ends there is none left: their edge effect (Altschul and Gish 1996, Methods in
+/// Enzymology 266, 460-480), here `seconds * exp(-edge / seconds)`, which comes to `seconds - edge` for
+/// long queries and stays positive for short ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chance {
     /// Evidence, natural log of a likelihood ratio, above which the tail is exponential.
@@ -48,16 +51,21 @@ pub struct Chance {
     pub rate: f64,
     /// Mean evidence beyond the level.
     pub scale: f64,
+    /// Seconds that a stretch above the level lasts on average; 0 if the edge effect is not reckoned
+    /// with.
+    pub edge: f64,
+}
+
+/// Seconds of a query in which a stretch of `edge` seconds may begin.
+pub fn effective(seconds: f64, edge: f64) -> f64 {
+    seconds * (-edge / seconds).exp()
 }
 
 impl Chance {
     /// Natural log of the number of stretches with at least this evidence that chance gives.
     pub fn ln_expected(&self, evidence: f64, exposure: Exposure) -> f64 {
-        let Exposure {
-            query_hours,
-            library_hours,
-        } = exposure;
-        (self.rate * query_hours * library_hours).ln() - (evidence - self.level) / self.scale
+        let hours = effective(exposure.query_seconds, self.edge) / 3600.0;
+        (self.rate * hours * exposure.library_hours).ln() - (evidence - self.level) / self.scale
     }
 
     /// The probability that chance gives at least one stretch with at least this evidence;
@@ -124,6 +132,7 @@ mod tests {
         level: 20.0,
         rate: 3.0,
         scale: 4.0,
+        edge: 0.0,
     };
 
     fn near(a: f64, b: f64) -> bool {
@@ -142,6 +151,25 @@ mod tests {
         check(3600.0, 1.0, 20.0 + 4.0 * 2f64.ln(), 1.5);
         // Less than a window and less than an hour count as much.
         check(1.0, 0.01, 20.0, 3.0 * 15.0 / 3600.0);
+    }
+
+    #[test]
+    fn near_the_ends_of_a_query_chance_gives_less() {
+        let check = |seconds: f64, edge: f64, within: std::ops::Range<f64>| {
+            let found = effective(seconds, edge);
+            assert!(within.contains(&found), "{seconds} {edge}: {found}");
+            let (edged, whole) = (Chance { edge, ..CHANCE }, CHANCE);
+            let expected = |chance: Chance, seconds| {
+                chance
+                    .ln_expected(20.0, Exposure::bare(seconds, 10.0))
+                    .exp()
+            };
+            assert!(near(expected(edged, seconds), expected(whole, found)));
+        };
+        check(600.0, 10.0, 590.0..590.1);
+        check(60.0, 0.0, 60.0..60.1);
+        check(15.0, 10.0, 7.0..8.0);
+        check(5.0, 10.0, 0.6..0.7);
     }
 
     #[test]

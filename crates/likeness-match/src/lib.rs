@@ -12,5 +12,5 @@ pub mod naming;
 pub mod neighbours;
 pub mod video;
 
-pub use chance::{Chance, Exposure, Verdict};
+pub use chance::{Chance, Exposure, Verdict, effective};
 pub use found::{Found, PictureContext, Surroundings};

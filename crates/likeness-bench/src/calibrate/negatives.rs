@@ -13,7 +13,7 @@ use likeness_core::report::Media;
 use likeness_core::{AudioFingerprint, ReferenceId, VideoFingerprint};
 use likeness_distort::Random;
 use likeness_match::audio::Evidence;
-use likeness_match::{audio, video};
+use likeness_match::{Chance, audio, video};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -24,6 +24,14 @@ use std::time::{Duration, Instant};
 /// matching asks for, so that the tail has something to be fitted to.
 const AUDIO_FLOOR: f64 = 4.0;
 const VIDEO_FLOOR: f64 = -16.0;
+
+/// The evidence from which one medium is looked at.
+pub(super) fn floor(media: Media) -> f64 {
+    match media {
+        Media::Audio => AUDIO_FLOOR,
+        Media::Video => VIDEO_FLOOR,
+    }
+}
 
 /// What one query gave against all others, through one medium.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,14 +155,7 @@ pub(crate) fn gather(
             share(size.video, pictures),
         ],
     };
-    let options = MatchOptions::default();
-    let settings = format!(
-        "{:#?}\n{:#?}\n{:#?}\n",
-        (size.audio > 0).then_some(&options.audio),
-        (size.video > 0).then_some(&options.video),
-        (size.audio, size.video, size.disguises)
-    );
-    let record = Record::open(out, &settings, size.resume)?;
+    let record = Record::open(out, &settings(size), size.resume)?;
     let bar = progress(sources.len() as u64, "comparing");
     let end = size
         .minutes
@@ -181,6 +182,29 @@ pub(crate) fn gather(
         trials: asked.into_iter().flatten().flatten().collect(),
         lengths: lengths.collect(),
     })
+}
+
+/// What trials depend on: not on what chance was found to give, so that they can be judged anew by
+/// another calibration.
+fn settings(size: Size) -> String {
+    let unknown = Chance {
+        level: 0.0,
+        rate: 0.0,
+        scale: 0.0,
+        edge: 0.0,
+    };
+    let MatchOptions {
+        mut audio,
+        mut video,
+        ..
+    } = MatchOptions::default();
+    (audio.chance, video.chance) = (unknown, unknown);
+    format!(
+        "{:#?}\n{:#?}\n{:#?}\n",
+        (size.audio > 0).then_some(audio),
+        (size.video > 0).then_some(video),
+        (size.audio, size.video, size.disguises)
+    )
 }
 
 /// All works, and the first version of every synthetic kind: the others of a kind are the hardest

@@ -26,10 +26,15 @@ pub(super) fn report(negatives: &Negatives) -> Result<String> {
         ("Picture", Media::Video, options.video.chance),
     ];
     for (name, media, chance) in media {
-        let Chance { level, rate, scale } = chance;
+        let Chance {
+            level,
+            rate,
+            scale,
+            edge,
+        } = chance;
         writeln!(
             text,
-            "\n## {name}\n\nShipped: level {level}, rate {rate}, scale {scale}.\n"
+            "\n## {name}\n\nShipped: level {level}, rate {rate}, scale {scale}, edge {edge}.\n"
         )?;
         fitted(&mut text, negatives, media)?;
         let all = THINNED.map(|count| of_medium(&negatives.thinned(count), media));
@@ -72,14 +77,15 @@ fn fitted(text: &mut String, negatives: &Negatives, media: Media) -> Result<()> 
     writeln!(
         text,
         "Fitted here, on {} whole works, {:.2} square hours, {} pairs above the level: level {:.2}, \
-         rate {:.3}, scale {:.2} (shape {:.2}; 0 is exponential).\n",
+         rate {:.3}, scale {:.2} (shape {:.2}; 0 is exponential), edge {:.1}.\n",
         tail.queries,
         tail.exposure,
         tail.exceedances,
         tail.level,
         tail.rate,
         tail.scale,
-        tail.shape
+        tail.shape,
+        tail.edge
     )?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The tail of the evidence that chance gives: fitted on one split, checked on the other.
 
-use super::negatives::Trial;
+use super::negatives::{Event, Trial, floor};
 use likeness_core::report::Media;
-use likeness_match::{Chance, Exposure};
+use likeness_match::{Chance, Exposure, effective};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ pub(crate) struct Tail {
     /// Shape of a generalised Pareto distribution by moments: 0 for an exponential tail, more for
     /// a heavier one.
     pub(crate) shape: f64,
+    /// Mean seconds of those above the level.
+    pub(crate) edge: f64,
 }
 
 /// Fits the tail of one medium; `None` where too little came near.
@@ -37,14 +39,18 @@ pub(crate) struct Tail {
 /// is the scale.
 pub(crate) fn fit(trials: &[Trial], media: Media) -> Option<Tail> {
     let trials = || trials.iter().filter(|trial| trial.media == media);
-    let mut all: Vec<f64> = trials().flat_map(best_of_each).collect();
-    all.sort_by(|a, b| b.total_cmp(a));
+    let mut all: Vec<&Event> = trials().flat_map(best_of_each).collect();
+    all.sort_by(|a, b| b.evidence.total_cmp(&a.evidence));
     let exceedances = EXCEEDANCES.min(all.len().checked_sub(1)?);
-    let (tail, level) = (&all[..exceedances], all[exceedances]);
+    let (tail, level) = (&all[..exceedances], all[exceedances].evidence);
     let n = exceedances as f64;
-    let mean = tail.iter().map(|v| v - level).sum::<f64>() / n;
-    let variance = tail.iter().map(|v| (v - level - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let exposure: f64 = trials().map(|t| t.seconds / 3600.0 * t.hours).sum();
+    let mean = tail.iter().map(|e| e.evidence - level).sum::<f64>() / n;
+    let squares = tail.iter().map(|e| (e.evidence - level - mean).powi(2));
+    let variance = squares.sum::<f64>() / (n - 1.0);
+    let lengths = tail.iter().map(|e| e.stretch.1 - e.stretch.0);
+    let edge = lengths.sum::<f64>() / n;
+    let hours = |t: &Trial| effective(t.seconds, edge) / 3600.0 * t.hours;
+    let exposure: f64 = trials().map(hours).sum();
     (mean > 0.0 && exposure > 0.0).then(|| Tail {
         media,
         queries: trials().count(),
@@ -55,15 +61,18 @@ pub(crate) fn fit(trials: &[Trial], media: Media) -> Option<Tail> {
         scale: mean,
         // Hosking and Wallis 1987, equation 9.
         shape: 0.5 * (1.0 - mean * mean / variance),
+        edge,
     })
 }
 
-/// The best evidence of each reference: what comes nearest in one work often does so several times.
-fn best_of_each(trial: &Trial) -> impl Iterator<Item = f64> {
-    let mut best: BTreeMap<&str, f64> = BTreeMap::new();
+/// The best event of each reference: what comes nearest in one work often does so several times.
+fn best_of_each(trial: &Trial) -> impl Iterator<Item = &Event> {
+    let mut best: BTreeMap<&str, &Event> = BTreeMap::new();
     for event in &trial.events {
-        let known = best.entry(&event.reference).or_insert(event.evidence);
-        *known = known.max(event.evidence);
+        let known = best.entry(&event.reference).or_insert(event);
+        if event.evidence > known.evidence {
+            *known = event;
+        }
     }
     best.into_values()
 }
@@ -78,16 +87,20 @@ pub(crate) struct Check {
     pub(crate) rows: Vec<(f64, f64, usize)>,
 }
 
-/// Compares expected with counted false matches of one medium.
+/// Compares expected with counted false matches of one medium. What gives less than the evidence that is
+/// looked at is not counted, so it is not expected either.
 pub(crate) fn check(trials: &[Trial], media: Media, chance: &Chance) -> Check {
     let trials: Vec<&Trial> = trials.iter().filter(|t| t.media == media).collect();
     let probabilities: Vec<f64> = trials
         .iter()
         .map(|trial| probability(trial, chance))
         .collect();
+    let floor = floor(media);
     let rows = LIMITS.map(|limit| {
+        let seen = |t: &&Trial| chance.probability(floor, exposure(t)).min(limit);
+        let expected = trials.iter().map(seen).sum();
         let counted = probabilities.iter().filter(|p| **p <= limit).count();
-        (limit, limit * trials.len() as f64, counted)
+        (limit, expected, counted)
     });
     Check {
         media,
@@ -115,7 +128,11 @@ pub(crate) fn quantiles(trials: &[Trial], media: Media, chance: &Chance) -> Vec<
 pub(crate) fn probability(trial: &Trial, chance: &Chance) -> f64 {
     let evidence = trial.events.iter().map(|event| event.evidence);
     let best = evidence.fold(f64::NEG_INFINITY, f64::max);
-    chance.probability(best, Exposure::bare(trial.seconds, trial.hours))
+    chance.probability(best, exposure(trial))
+}
+
+fn exposure(trial: &Trial) -> Exposure {
+    Exposure::bare(trial.seconds, trial.hours)
 }
 
 #[cfg(test)]
@@ -164,6 +181,7 @@ mod tests {
             level: 5.0,
             rate: 0.3,
             scale: 2.5,
+            edge: 0.0,
         };
         for (share, found) in quantiles(&trials(4000, 0.3, 2.5), Media::Audio, &chance) {
             let slack = 5.0 * (share / 4000.0).sqrt() + 0.002;
@@ -183,6 +201,7 @@ mod tests {
             level: 5.0,
             rate: 0.3,
             scale: 1.0,
+            edge: 0.0,
         };
         let check = check(&trials(4000, 0.3, 2.5), Media::Audio, &bold);
         let (_, expected, counted) = check.rows[5];

@@ -112,6 +112,7 @@ impl Default for AudioMatchConfig {
                 level: 8.5,
                 rate: 0.44,
                 scale: 4.0,
+                edge: 0.0,
             },
         }
     }

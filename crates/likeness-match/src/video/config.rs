@@ -122,6 +122,7 @@ impl Default for VideoMatchConfig {
                 level: -12.0,
                 rate: 12.0,
                 scale: 1.1,
+                edge: 0.0,
             },
             exhausted_hours: 80.0,
         }
