@@ -79,6 +79,7 @@ fn sound(kind: &str, random: &mut Random) -> Vec<f32> {
     let tone = random.between(300.0, 2000.0);
     let beat = 60.0 / random.between(60.0, 180.0).round();
     let click = random.between(800.0, 2500.0);
+    let (lowest, octave) = (random.between(150.0, 330.0), random.between(1.5, 3.5));
     let mut pink = [0.0; 3];
     let mut sample = |i: usize| {
         let t = i as f64 / rate;
@@ -109,11 +110,12 @@ fn sound(kind: &str, random: &mut Random) -> Vec<f32> {
                 0.1 * (pink.iter().sum::<f64>() + white * 0.1848)
             }
             "test tone" => 0.4 * (TAU * tone * t).sin() * f64::from(t % 4.0 < 3.0),
-            // An octave every two seconds, up and down again.
+            // An octave every few seconds, four octaves up and down again.
             _ => {
-                let phase = (t % 16.0 - 8.0).abs();
-                // The integral of a frequency that doubles every two seconds.
-                let turns = 250.0 * (phase / 2.0).exp2() * 2.0 / std::f64::consts::LN_2;
+                let period = 8.0 * octave;
+                let phase = (t % period - period / 2.0).abs();
+                // The integral of a frequency that doubles every `octave` seconds.
+                let turns = lowest * (phase / octave).exp2() * octave / std::f64::consts::LN_2;
                 0.4 * (TAU * turns).sin()
             }
         }
@@ -246,7 +248,11 @@ mod tests {
             assert!(fingerprint.video.analysed().is_some(), "{kind}");
         }
         assert_eq!(fingerprint("black", 0).video, StreamState::Empty);
-        // Another version is another work, where there is anything to see.
+        // Another version is another work, where there is anything to hear or see.
+        for kind in SOUNDS {
+            let [one, other] = [0, 1].map(|version| fingerprint(kind, version).audio);
+            assert!(one == StreamState::Empty || one != other, "{kind}");
+        }
         for kind in PICTURES {
             let [one, other] = [0, 1].map(|version| fingerprint(kind, version).video);
             assert!(one == StreamState::Empty || one != other, "{kind}");

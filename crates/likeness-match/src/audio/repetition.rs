@@ -21,23 +21,52 @@ const ROWS: usize = 2 * MOVES as usize / BIN.1 as usize + 3;
 const RULES: usize = 8;
 const LEAST_SHARE: f64 = 0.04;
 const LEAST_PEAKS: usize = 6;
-/// Share of foretold peaks from which evidence counts less (98 of 100 stretches of music stay below),
-/// and at which it counts least.
-const TOLERATED: f64 = 0.68;
-const HOPELESS: f64 = 0.82;
+/// For all peaks of a stretch (98 of 100 stretches of music stay below what is tolerated)...
+const ALL: Foretelling = Foretelling {
+    tolerated: 0.68,
+    hopeless: 0.82,
+};
+/// ...and for those found again, of which 98 of 100 copies stay below 0.64, and one in four stretches
+/// that agree by chance, and well, lies above 0.85.
+const AGAIN: Foretelling = Foretelling {
+    tolerated: 0.60,
+    hopeless: 0.78,
+};
 /// The least that counts at the reference's own speed and pitch, and how near those are. Tempo and
 /// key are what rules do not foretell; a loop that has its own is the same loop.
 const OWN_PACE: f64 = 0.25;
 const NEAR_SPEED: f64 = 0.004;
 const NEAR_PITCH: f64 = 0.1;
 
+/// Shares of foretold peaks.
+struct Foretelling {
+    /// From here on evidence counts less.
+    tolerated: f64,
+    /// From here on it counts nothing.
+    hopeless: f64,
+}
+
+impl Foretelling {
+    /// Share of the evidence that counts.
+    fn counts(&self, peaks: [&[Peak]; 2]) -> f64 {
+        ((self.hopeless - foretold(peaks)) / (self.hopeless - self.tolerated)).clamp(0.0, 1.0)
+    }
+}
+
 /// Share of the evidence that counts for `transform` on a stretch of the reference: 1 for most
-/// music, little or nothing where a few rules foretell nearly all of it.
-pub(super) fn novelty(reference: &AudioFingerprint, stretch: Window, transform: &Transform) -> f64 {
-    let peaks = Surface::ALL.map(|surface| within(reference.peaks(surface), stretch));
+/// music, little or nothing where a few rules foretell nearly all of it, or nearly all of what was found
+/// `again` of it: under two melodies the same figure may go on.
+pub(super) fn novelty(
+    reference: &AudioFingerprint,
+    stretch: Window,
+    again: &[Vec<Peak>; 2],
+    transform: &Transform,
+) -> f64 {
+    let all = Surface::ALL.map(|surface| within(reference.peaks(surface), stretch));
+    let again = again.each_ref().map(Vec::as_slice);
     let own = (transform.speed - 1.0).abs() <= NEAR_SPEED && transform.pitch.abs() <= NEAR_PITCH;
     let least = if own { OWN_PACE } else { 0.0 };
-    ((HOPELESS - foretold(peaks)) / (HOPELESS - TOLERATED)).clamp(least, 1.0)
+    ALL.counts(all).min(AGAIN.counts(again)).max(least)
 }
 
 /// Share of the peaks that a few rules foretell from those before.
@@ -130,7 +159,8 @@ mod tests {
                 query_time: 0.0,
                 reference_time: 0.0,
             };
-            let found = novelty(&reference(peaks), whole, &transform);
+            let again = [peaks.clone(), Vec::new()];
+            let found = novelty(&reference(peaks), whole, &again, &transform);
             assert!(range.contains(&found), "{found}");
         };
         let beats = |period: f64, notes: &[u16]| -> Vec<Peak> {
@@ -149,5 +179,33 @@ mod tests {
         let melody: Vec<u16> = (0..80).map(|i| 100 + (i * i * 37 % 1000) as u16).collect();
         check(beats(0.25, &melody), 1.1, 0.99..1.01);
         check(Vec::new(), 1.1, 0.99..1.01);
+    }
+
+    #[test]
+    fn a_figure_that_goes_on_under_a_melody_counts_little() {
+        let melody: Vec<Peak> = (0..80)
+            .map(|i| peak(f64::from(i) * 0.23, 100 + (i * i * 37 % 1000) as u16))
+            .collect();
+        let figure = (0..40).map(|i| peak(f64::from(i) * 0.5, [500, 600][i as usize % 2]));
+        let mut both: Vec<Peak> = melody.iter().copied().chain(figure.clone()).collect();
+        both.sort_by_key(|p| p.time);
+        let whole = Window {
+            start: 0.0,
+            end: 20.0,
+        };
+        let transform = Transform {
+            speed: 1.1,
+            pitch: 0.0,
+            query_time: 0.0,
+            reference_time: 0.0,
+        };
+        let check = |again: Vec<Peak>, range: std::ops::Range<f64>| {
+            let again = [again, Vec::new()];
+            let found = novelty(&reference(both.clone()), whole, &again, &transform);
+            assert!(range.contains(&found), "{found}");
+        };
+        check(both.clone(), 0.6..1.01);
+        check(melody, 0.99..1.01);
+        check(figure.collect(), 0.0..0.01);
     }
 }

@@ -41,7 +41,7 @@ pub fn retrace(
     let reach = config.peak_semitones * STEPS_PER_SEMITONE;
     let landmarks = Surface::ALL.into_iter().flat_map(|surface| {
         let expected = projected(surface, &transform, reference, window);
-        expected.map(move |(time, steps)| (surface, time, steps))
+        expected.map(move |(_, time, steps)| (surface, time, steps))
     });
     let landmarks = landmarks.map(|(surface, time, steps)| Landmark {
         time,

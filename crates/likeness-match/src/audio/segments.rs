@@ -5,7 +5,7 @@ use super::candidates::Window;
 use super::config::AudioMatchConfig;
 use super::fit::{Transform, refine};
 use super::repetition::novelty;
-use super::verify::{Evidence, Recovery, overlap, projected, verify};
+use super::verify::{Evidence, Recovery, again, overlap, projected, verify};
 use super::view::QueryView;
 use super::{Audible, Verified};
 use likeness_core::audio::{STEPS_PER_SEMITONE, Surface};
@@ -39,7 +39,10 @@ pub(super) fn segments(
                 start: transform.to_reference(window.start),
                 end: transform.to_reference(window.end),
             };
-            evidence.total *= novelty(reference, heard, &transform) * endurance(window, config);
+            let again = Surface::ALL
+                .map(|surface| again(surface, &transform, query, reference, window, config));
+            evidence.total *=
+                novelty(reference, heard, &again, &transform) * endurance(window, config);
             segments.push(Audible {
                 window,
                 transform,
@@ -155,7 +158,7 @@ fn stretch(
     let reach = config.peak_semitones * STEPS_PER_SEMITONE;
     for (surface, recovery) in Surface::ALL.into_iter().zip(&evidence.peaks) {
         let (found, missed) = weights(recovery);
-        for (time, steps) in projected(surface, transform, reference, bounds) {
+        for (_, time, steps) in projected(surface, transform, reference, bounds) {
             let again = query.has(surface, time, steps, config.peak_seconds, reach);
             let at = ((time - bounds.start) / slot).max(0.0) as usize;
             if let Some(ratio) = ratios.get_mut(at) {

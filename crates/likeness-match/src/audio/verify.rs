@@ -117,14 +117,14 @@ pub(super) fn overlap(
     }
 }
 
-/// The reference's peaks that a stretch of the query should show, with their query times and
-/// frequencies (steps).
+/// The reference's peaks that a stretch of the query should show, each with its time in the query and
+/// its frequency there (steps).
 pub(super) fn projected<'a>(
     surface: Surface,
     transform: &Transform,
     reference: &'a AudioFingerprint,
     window: Window,
-) -> impl Iterator<Item = (f64, f64)> + use<'a> {
+) -> impl Iterator<Item = (&'a Peak, f64, f64)> + use<'a> {
     let transform = *transform;
     let span = Window {
         start: transform.to_reference(window.start),
@@ -135,8 +135,24 @@ pub(super) fn projected<'a>(
     peaks.iter().filter(|p| p.sparse).filter_map(move |peak| {
         let steps = f64::from(peak.frequency) + transform.pitch * STEPS_PER_SEMITONE;
         let time = transform.to_query(f64::from(peak.time) / TICKS_PER_SECOND);
-        range.contains(&steps).then_some((time, steps))
+        range.contains(&steps).then_some((peak, time, steps))
     })
+}
+
+/// Those of them that it does show.
+pub(super) fn again(
+    surface: Surface,
+    transform: &Transform,
+    query: &QueryView<'_>,
+    reference: &AudioFingerprint,
+    window: Window,
+    config: &AudioMatchConfig,
+) -> Vec<Peak> {
+    let reach = config.peak_semitones * STEPS_PER_SEMITONE;
+    projected(surface, transform, reference, window)
+        .filter(|&(_, time, steps)| query.has(surface, time, steps, config.peak_seconds, reach))
+        .map(|(peak, ..)| *peak)
+        .collect()
 }
 
 fn recover(
@@ -155,7 +171,7 @@ fn recover(
     let reach = config.peak_semitones * STEPS_PER_SEMITONE;
     let mut recovery = Recovery::default();
     let (mut by_time, mut by_pitch) = ([0usize; TIME_DECOYS.len()], [0usize; PITCH_DECOYS.len()]);
-    for (time, steps) in projected(surface, transform, reference, window) {
+    for (_, time, steps) in projected(surface, transform, reference, window) {
         recovery.expected += 1;
         recovery.found += usize::from(query.has(surface, time, steps, seconds, reach));
         for (count, share) in by_time.iter_mut().zip(TIME_DECOYS) {
