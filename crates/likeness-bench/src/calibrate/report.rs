@@ -188,7 +188,7 @@ fn by_kind(text: &mut String, windows: &[Trial], media: Media, chance: &Chance) 
 fn pairs(trials: &[Trial], chance: &Chance, limit: f64) -> usize {
     let mut pairs: Vec<(&str, &str)> = trials
         .iter()
-        .filter(|trial| tail::probability(trial, chance) <= limit)
+        .filter(|trial| tail::is_false(trial, chance, limit))
         .filter_map(|trial| {
             let best = trial
                 .events

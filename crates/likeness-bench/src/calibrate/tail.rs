@@ -91,16 +91,10 @@ pub(crate) struct Check {
 /// looked at is not counted, so it is not expected either.
 pub(crate) fn check(trials: &[Trial], media: Media, chance: &Chance) -> Check {
     let trials: Vec<&Trial> = trials.iter().filter(|t| t.media == media).collect();
-    let probabilities: Vec<f64> = trials
-        .iter()
-        .map(|trial| probability(trial, chance))
-        .collect();
-    let floor = floor(media);
     let rows = LIMITS.map(|limit| {
-        let seen = |t: &&Trial| chance.probability(floor, exposure(t)).min(limit);
-        let expected = trials.iter().map(seen).sum();
-        let counted = probabilities.iter().filter(|p| **p <= limit).count();
-        (limit, expected, counted)
+        let expected = trials.iter().map(|t| highest(t, chance).min(limit)).sum();
+        let counted = trials.iter().filter(|t| is_false(t, chance, limit));
+        (limit, expected, counted.count())
     });
     Check {
         media,
@@ -125,10 +119,20 @@ pub(crate) fn quantiles(trials: &[Trial], media: Media, chance: &Chance) -> Vec<
 }
 
 /// The probability that chance gives a query's best evidence.
-pub(crate) fn probability(trial: &Trial, chance: &Chance) -> f64 {
+fn probability(trial: &Trial, chance: &Chance) -> f64 {
     let evidence = trial.events.iter().map(|event| event.evidence);
     let best = evidence.fold(f64::NEG_INFINITY, f64::max);
     chance.probability(best, exposure(trial))
+}
+
+/// Whether a limit would accuse somebody over a trial, by evidence that is looked at.
+pub(crate) fn is_false(trial: &Trial, chance: &Chance, limit: f64) -> bool {
+    probability(trial, chance) <= limit.min(highest(trial, chance))
+}
+
+/// The highest probability that is looked at.
+fn highest(trial: &Trial, chance: &Chance) -> f64 {
+    chance.probability(floor(trial.media), exposure(trial))
 }
 
 fn exposure(trial: &Trial) -> Exposure {
