@@ -9,6 +9,7 @@ use crate::neighbours::Neighbours;
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
 use ndarray::{Array2, Axis, concatenate};
+use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
 /// Turns that are tried in an octave; ratio of the speeds that are tried; places in a window.
@@ -76,25 +77,36 @@ impl ChromaIndex {
         window: Window,
         config: &AudioMatchConfig,
     ) -> Vec<Hit> {
+        let turns = (0..TURNS).into_par_iter();
+        let hits = turns.flat_map_iter(|turn| self.turned(turn, query, window, config));
+        hits.collect()
+    }
+
+    /// The same, of the query turned by so many steps of the octave.
+    fn turned(
+        &self,
+        turn: usize,
+        query: &AudioFingerprint,
+        window: Window,
+        config: &AudioMatchConfig,
+    ) -> Vec<Hit> {
         let mut hits = Vec::new();
+        let octave = turn as f64 * 12.0 / TURNS as f64;
+        let pitch = if octave > 6.0 { octave - 12.0 } else { octave };
+        let turned = Turned::new(&query.grid, pitch);
         let speeds = (config.max_speed.ln() / SPEED_RATIO.ln()) as i32;
-        for turn in 0..TURNS {
-            let octave = turn as f64 * 12.0 / TURNS as f64;
-            let pitch = if octave > 6.0 { octave - 12.0 } else { octave };
-            let turned = Turned::new(&query.grid, pitch);
-            for speed in (-speeds..=speeds).map(|i| SPEED_RATIO.powi(i)) {
-                for start in starts(window, speed) {
-                    let Some(patch) = turned.patch(start, speed) else {
-                        continue;
-                    };
-                    let time = start + SECONDS / speed / 2.0;
-                    for near in self.search.nearest(&patch, NEIGHBOURS, RADIUS) {
-                        let (reference, step) = self.places[near.item];
-                        let likeness = 1.0 - near.distance;
-                        let there = f64::from(step) * STEP_SECONDS + SECONDS / 2.0;
-                        let offset = there + (window.centre() - time) * speed;
-                        hits.push(Hit::alike(reference, time, speed, pitch, offset, likeness));
-                    }
+        for speed in (-speeds..=speeds).map(|i| SPEED_RATIO.powi(i)) {
+            for start in starts(window, speed) {
+                let Some(patch) = turned.patch(start, speed) else {
+                    continue;
+                };
+                let time = start + SECONDS / speed / 2.0;
+                for near in self.search.nearest(&patch, NEIGHBOURS, RADIUS) {
+                    let (reference, step) = self.places[near.item];
+                    let likeness = 1.0 - near.distance;
+                    let there = f64::from(step) * STEP_SECONDS + SECONDS / 2.0;
+                    let offset = there + (window.centre() - time) * speed;
+                    hits.push(Hit::alike(reference, time, speed, pitch, offset, likeness));
                 }
             }
         }
