@@ -47,8 +47,8 @@ pub(crate) struct Trial {
     pub(crate) hours: f64,
     /// The stretches that came nearest to a match, the reference and the evidence of each.
     pub(crate) events: Vec<Event>,
-    /// The same for works of its own package, which often share material: to be looked at, not to be
-    /// counted as chance.
+    /// The same for works of its own package or synthetic kind, which often share material: to be looked at,
+    /// not to be counted as chance.
     pub(crate) kin: Vec<Event>,
 }
 
@@ -243,7 +243,8 @@ fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
 enum Relation {
     /// Whatever is found is chance.
     Foreign,
-    /// Of the same package: tracks of one album share loops, films of one manual share windows.
+    /// Of the same package, or of the same synthetic kind: tracks of one album share loops, films of one
+    /// manual share windows, title cards their card.
     Kin,
     /// The same work, or known to share material.
     Same,
@@ -255,7 +256,10 @@ impl Bench<'_> {
             return Relation::Same;
         }
         let (Some(work), Some(query)) = (self.works.get(&id), source.work()) else {
-            return Relation::Foreign;
+            return match self.names.get(&id) {
+                Some(name) if source.is_kind_of(name) => Relation::Kin,
+                _ => Relation::Foreign,
+            };
         };
         if work.same_work(query) || self.shared.iter().any(|pair| pair.ties(work, query)) {
             return Relation::Same;

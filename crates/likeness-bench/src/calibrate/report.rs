@@ -208,8 +208,8 @@ fn accused(text: &mut String, trials: &[Trial], chance: &Chance, limit: f64) -> 
     told(text, trials, |trial| &trial.events, chance, limit)?;
     writeln!(
         text,
-        "\nOf one package, which often share material, at the same limit; not counted above, each to \
-         be looked at:\n"
+        "\nOf one package or one synthetic kind, which often share material, at the same limit; not counted \
+         above, each to be looked at:\n"
     )?;
     told(text, trials, |trial| &trial.kin, chance, limit)
 }

@@ -72,6 +72,16 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether a name is that of another version of its synthetic kind.
+    pub(super) fn is_kind_of(&self, name: &str) -> bool {
+        match self {
+            Source::Hard(kind, _) => {
+                (0..hard::VERSIONS).any(|v| Source::Hard(kind, v).name() == name)
+            }
+            _ => false,
+        }
+    }
+
     /// Its dense fingerprint; `None` of what cannot be read or disguised, such as silence.
     pub(super) fn fingerprint(&self, media: &Path, folder: &Path) -> Result<Option<Fingerprint>> {
         let read = |path: &Path| {
