@@ -354,11 +354,13 @@ pub(crate) struct Exclude {
 
 /// Seconds from "75.5", "1:15.5" or "1:02:03".
 fn time(text: &str) -> Result<f64, String> {
-    let seconds = text.split(':').try_fold(0.0, |seconds, part| {
+    let parts = text.split(':').enumerate();
+    let seconds = parts.fold(Some(0.0), |seconds, (number, part)| {
         let value: f64 = part.parse().ok()?;
-        (0.0..1e9)
+        let below = if number == 0 { 1e9 } else { 60.0 };
+        (0.0..below)
             .contains(&value)
-            .then_some(seconds * 60.0 + value)
+            .then_some(seconds? * 60.0 + value)
     });
     seconds
         .filter(|_| text.split(':').count() <= 3)
@@ -493,7 +495,9 @@ mod tests {
         check("1:15.5", Some(75.5));
         check("90:00", Some(5400.0));
         check("1:02:03", Some(3723.0));
-        for text in ["", "x", "-1", "1:-2", "1:2:3:4", "NaN", "inf", "1:x"] {
+        for text in [
+            "", "x", "-1", "1:-2", "1:75", "1:60:00", "1:2:3:4", "NaN", "inf", "1:x",
+        ] {
             check(text, None);
         }
     }
