@@ -354,13 +354,13 @@ pub(crate) struct Exclude {
 
 /// Seconds from "75.5", "1:15.5" or "1:02:03".
 fn time(text: &str) -> Result<f64, String> {
-    let parts = text.split(':').enumerate();
-    let seconds = parts.fold(Some(0.0), |seconds, (number, part)| {
+    let mut parts = text.split(':').enumerate();
+    let seconds = parts.try_fold(0.0, |seconds, (number, part)| {
         let value: f64 = part.parse().ok()?;
         let below = if number == 0 { 1e9 } else { 60.0 };
         (0.0..below)
             .contains(&value)
-            .then_some(seconds? * 60.0 + value)
+            .then_some(seconds * 60.0 + value)
     });
     seconds
         .filter(|_| text.split(':').count() <= 3)
