@@ -41,7 +41,7 @@ impl Exposure {
 /// distribution and the expected number above some evidence is what biologists call an E-value
 /// (Karlin and Altschul 1990, PNAS 87, 2264-2268). A stretch needs time to gather evidence, and near
 /// a query's ends there is none left: their edge effect (Altschul and Gish 1996, Methods in
-/// Enzymology 266, 460-480), here `seconds * exp(-edge / seconds)`, which comes to `seconds - edge` for
+/// Enzymology 266, 460-480), here, in a form of our own, `seconds * exp(-edge / seconds)`, which comes to `seconds - edge` for
 /// long queries and stays positive for short ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Chance {
@@ -51,8 +51,8 @@ pub struct Chance {
     pub rate: f64,
     /// Mean evidence beyond the level.
     pub scale: f64,
-    /// Seconds that a stretch above the level lasts on average; 0 if the edge effect is not reckoned
-    /// with.
+    /// Seconds at a query's ends that give nothing: about as long as a stretch above the level lasts; 0
+    /// if the edge effect is not reckoned with.
     pub edge: f64,
 }
 
