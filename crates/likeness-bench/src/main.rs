@@ -441,7 +441,7 @@ fn main() -> Result<()> {
             let out = out.join(format!("calibrate-{split:?}").to_lowercase());
             print!(
                 "{}",
-                calibrate::calibrate(&works, &kind, &shared, size, &corpus, &out)?
+                calibrate::calibrate(&works, split, &kind, &shared, size, &corpus, &out)?
             );
         }
         Command::Classify { manifest, corpus } => {

@@ -1,11 +1,14 @@
 //! Synthetic sounds and pictures that resemble a lot and are copies of nothing: what a careless
 //! matcher accuses.
 
+use super::songs;
+use crate::corpus::Split;
 use likeness_audio::{AudioConfig, AudioExtractor};
 use likeness_core::{Density, Fingerprint, LumaFrame, PcmBlock, StreamState};
 use likeness_distort::Random;
 use likeness_video::VideoExtractor;
 use std::f64::consts::TAU;
+use std::ops::Range;
 
 /// Seconds of each.
 const SECONDS: f64 = 90.0;
@@ -13,11 +16,8 @@ const SECONDS: f64 = 90.0;
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
 const FPS: f64 = 10.0;
-/// Each kind in so many versions.
-pub(super) const VERSIONS: u64 = 3;
-
 /// The kinds of sound.
-pub(super) const SOUNDS: [&str; 7] = [
+pub(super) const SOUNDS: [&str; 8] = [
     "silence",
     "hum",
     "metronome",
@@ -25,6 +25,7 @@ pub(super) const SOUNDS: [&str; 7] = [
     "pink noise",
     "test tone",
     "sweep",
+    "song",
 ];
 /// The kinds of picture.
 pub(super) const PICTURES: [&str; 9] = [
@@ -38,6 +39,21 @@ pub(super) const PICTURES: [&str; 9] = [
     "title card",
     "background",
 ];
+
+/// The versions of a kind, from the first on: of songs, which resemble each other most, many, and others on each split;
+/// of the rest three, the same on both.
+pub(super) fn versions(kind: &str, split: Split) -> Range<u64> {
+    match (kind, split) {
+        ("song", Split::Dev) => 0..40,
+        ("song", Split::Test) => 40..80,
+        _ => 0..3,
+    }
+}
+
+/// How many of them are references.
+pub(super) fn references(kind: &str) -> usize {
+    if kind == "song" { 10 } else { 1 }
+}
 
 /// The fingerprint of one version of a kind, dense.
 pub(super) fn fingerprint(kind: &str, version: u64) -> Fingerprint {
@@ -74,6 +90,9 @@ pub(super) fn fingerprint(kind: &str, version: u64) -> Fingerprint {
 
 fn sound(kind: &str, random: &mut Random) -> Vec<f32> {
     let rate = f64::from(AudioConfig::default().sample_rate);
+    if kind == "song" {
+        return songs::song(random, SECONDS, rate);
+    }
     let count = (SECONDS * rate) as usize;
     let hum = [50.0, 60.0, 100.0][random.index(3)] * random.between(0.995, 1.005);
     let tone = random.between(300.0, 2000.0);

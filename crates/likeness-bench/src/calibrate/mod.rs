@@ -4,10 +4,11 @@ mod hard;
 mod negatives;
 mod record;
 mod report;
+mod songs;
 mod sources;
 mod tail;
 
-use crate::corpus::{Kind, Shared, Work};
+use crate::corpus::{Kind, Shared, Split, Work};
 use anyhow::Result;
 use clap::Args;
 use negatives::gather;
@@ -34,10 +35,11 @@ pub(crate) struct Size {
     pub(crate) resume: bool,
 }
 
-/// Compares every work, or those of some kinds, with all others; writes `out`/trials.jsonl and
+/// Compares every work of a split, or those of some kinds, with all others; writes `out`/trials.jsonl and
 /// `out`/calibration.md.
 pub(crate) fn calibrate(
     works: &[&Work],
+    split: Split,
     kinds: &[Kind],
     shared: &[Shared],
     size: Size,
@@ -45,7 +47,7 @@ pub(crate) fn calibrate(
     out: &Path,
 ) -> Result<String> {
     std::fs::create_dir_all(out)?;
-    let negatives = gather(works, kinds, shared, size, media, out)?;
+    let negatives = gather(works, split, kinds, shared, size, media, out)?;
     let report = report::report(&negatives)?;
     std::fs::write(out.join("calibration.md"), &report)?;
     Ok(report)

@@ -4,7 +4,7 @@
 use super::Size;
 use super::record::Record;
 use super::sources::Source;
-use crate::corpus::{Kind, Role, Shared, Work};
+use crate::corpus::{Kind, Role, Shared, Split, Work};
 use crate::make::progress;
 use crate::windows;
 use anyhow::{Context, Result};
@@ -113,6 +113,7 @@ struct Bench<'a> {
 /// Compares all `works`, or those of some kinds, with all others; writes `out`/trials.jsonl.
 pub(crate) fn gather(
     works: &[&Work],
+    split: Split,
     kinds: &[Kind],
     shared: &[Shared],
     size: Size,
@@ -124,14 +125,14 @@ pub(crate) fn gather(
         .filter(|w| matches!(w.role, Role::Reference | Role::Negative))
         .copied()
         .collect();
-    let library = library(&references, media, out)?;
+    let library = library(&references, split, media, out)?;
     let queries: Vec<&Work> = works
         .iter()
         .filter(|w| w.kind != Kind::Photos && w.kind != Kind::Variants)
         .filter(|w| kinds.is_empty() || kinds.contains(&w.kind))
         .copied()
         .collect();
-    let sources = Source::all(&queries, size.disguises);
+    let sources = Source::all(&queries, split, size.disguises);
     let pictures = sources.iter().filter(|source| source.is_picture()).count();
     let share = |queries: usize, sources: usize| queries.div_ceil(sources.max(1));
     let bench = Bench {
@@ -207,9 +208,9 @@ fn settings(size: Size) -> String {
     )
 }
 
-/// All works, and the first version of every synthetic kind: the others of a kind are the hardest
+/// All works, and the first versions of every synthetic kind: the others of a kind are the hardest
 /// queries that there are.
-fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
+fn library(references: &[&Work], split: Split, media: &Path, out: &Path) -> Result<Library> {
     let input = |path: PathBuf, identifier: String| Input {
         path,
         identifier,
@@ -220,7 +221,7 @@ fn library(references: &[&Work], media: &Path, out: &Path) -> Result<Library> {
         .map(|work| input(work.path(media), work.identifier()))
         .collect();
     let folder = tempfile::tempdir_in(out)?;
-    for source in Source::firsts() {
+    for source in Source::firsts(split) {
         let name = source.name();
         if let Some(fingerprint) = source.fingerprint(media, out)? {
             let path = folder.path().join(&name);

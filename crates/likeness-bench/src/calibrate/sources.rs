@@ -1,7 +1,7 @@
 //! Where negative queries come from: works, works in disguise, and synthetic ones.
 
 use super::hard;
-use crate::corpus::{Kind, Work};
+use crate::corpus::{Kind, Split, Work};
 use anyhow::Result;
 use likeness::{ExtractOptions, fingerprint_file};
 use likeness_core::{Density, Fingerprint};
@@ -27,22 +27,26 @@ pub(super) enum Source<'a> {
 impl<'a> Source<'a> {
     /// All sources, in an order drawn by lot: the works, each in so many disguises, and the synthetic
     /// ones.
-    pub(super) fn all(works: &[&'a Work], disguises: u64) -> Vec<Source<'a>> {
+    pub(super) fn all(works: &[&'a Work], split: Split, disguises: u64) -> Vec<Source<'a>> {
         let plain = works.iter().map(|work| Source::Plain(work));
         let disguised = works
             .iter()
             .flat_map(|work| (0..disguises).map(|number| Source::Disguised(work, number)));
         let kinds = hard::SOUNDS.into_iter().chain(hard::PICTURES);
-        let hard = kinds.flat_map(|kind| (0..hard::VERSIONS).map(move |v| Source::Hard(kind, v)));
+        let hard =
+            kinds.flat_map(|kind| hard::versions(kind, split).map(move |v| Source::Hard(kind, v)));
         let mut all: Vec<Source> = plain.chain(disguised).chain(hard).collect();
         all.sort_by_cached_key(|source| Random::new(2, &source.name()).next_u64());
         all
     }
 
-    /// The first version of every synthetic kind.
-    pub(super) fn firsts() -> impl Iterator<Item = Source<'static>> {
+    /// The first versions of every synthetic kind, which are references.
+    pub(super) fn firsts(split: Split) -> impl Iterator<Item = Source<'static>> {
         let kinds = hard::SOUNDS.into_iter().chain(hard::PICTURES);
-        kinds.map(|kind| Source::Hard(kind, 0))
+        kinds.flat_map(move |kind| {
+            let versions = hard::versions(kind, split).take(hard::references(kind));
+            versions.map(move |version| Source::Hard(kind, version))
+        })
     }
 
     /// The work behind it, if there is one.
@@ -75,9 +79,7 @@ impl<'a> Source<'a> {
     /// Whether a name is that of another version of its synthetic kind.
     pub(super) fn is_kind_of(&self, name: &str) -> bool {
         match self {
-            Source::Hard(kind, _) => {
-                (0..hard::VERSIONS).any(|v| Source::Hard(kind, v).name() == name)
-            }
+            Source::Hard(kind, _) => name.starts_with(&format!("synthetic {kind} ")),
             _ => false,
         }
     }
