@@ -5,7 +5,7 @@ use super::candidates::Window;
 use super::config::AudioMatchConfig;
 use super::fit::{Transform, refine};
 use super::repetition::novelty;
-use super::verify::{Evidence, Recovery, again, overlap, projected, verify};
+use super::verify::{Evidence, Recovery, overlap, projected, verify};
 use super::view::QueryView;
 use super::{Audible, Verified};
 use likeness_core::audio::{STEPS_PER_SEMITONE, Surface};
@@ -39,10 +39,8 @@ pub(super) fn segments(
                 start: transform.to_reference(window.start),
                 end: transform.to_reference(window.end),
             };
-            let again = Surface::ALL
-                .map(|surface| again(surface, &transform, query, reference, window, config));
             evidence.total *=
-                novelty(reference, heard, &again, &transform) * endurance(window, config);
+                novelty(reference, heard, &transform, &evidence) * endurance(window, config);
             segments.push(Audible {
                 window,
                 transform,

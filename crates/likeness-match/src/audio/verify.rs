@@ -14,6 +14,11 @@ const TIME_DECOYS: [f64; 8] = [0.067, 0.131, 0.223, 0.347, 0.487, 0.619, 0.743, 
 /// resembles itself there.
 const PITCH_DECOYS: [f64; 8] = [-4.4, -2.6, -1.5, -0.8, 0.7, 1.4, 2.7, 4.6];
 
+/// Cells of a stretch that are its loudest, against their surroundings in frequency...
+const LOUDEST: f64 = 0.1;
+/// ...and the levels of the grid, 2 dB each, by which such a one lies lower in a query that does not hold it.
+const FALLEN: f32 = 6.0;
+
 /// What speaks for a transform.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Evidence {
@@ -23,6 +28,17 @@ pub struct Evidence {
     pub spectrum: Agreement,
     /// Natural log of the likelihood ratio, all together.
     pub total: f64,
+}
+
+impl Evidence {
+    /// Share of the peaks that are found again, of the surface that has more of them: a disguise may
+    /// wipe out all onsets, or all partials.
+    pub(super) fn completeness(&self) -> f64 {
+        let most = self.peaks.iter().map(|p| p.expected).max().unwrap_or(0);
+        // A handful of peaks on one surface says nothing.
+        let told = self.peaks.iter().filter(|p| 4 * p.expected >= most);
+        told.map(Recovery::share).fold(0.0, f64::max)
+    }
 }
 
 /// Peaks of the reference that the query has too.
@@ -72,6 +88,9 @@ pub struct Agreement {
     pub decoy_mean: f64,
     /// Highest of the decoys.
     pub decoy_top: f64,
+    /// Share of the reference's loudest cells that lie far lower in the query. Whatever is added to a
+    /// copy hides what was there little by little; only another piece lacks it.
+    pub fallen: f64,
 }
 
 impl Agreement {
@@ -139,22 +158,6 @@ pub(super) fn projected<'a>(
     })
 }
 
-/// Those of them that it does show.
-pub(super) fn again(
-    surface: Surface,
-    transform: &Transform,
-    query: &QueryView<'_>,
-    reference: &AudioFingerprint,
-    window: Window,
-    config: &AudioMatchConfig,
-) -> Vec<Peak> {
-    let reach = config.peak_semitones * STEPS_PER_SEMITONE;
-    projected(surface, transform, reference, window)
-        .filter(|&(_, time, steps)| query.has(surface, time, steps, config.peak_seconds, reach))
-        .map(|(peak, ..)| *peak)
-        .collect()
-}
-
 fn recover(
     surface: Surface,
     transform: &Transform,
@@ -190,11 +193,16 @@ fn recover(
     recovery
 }
 
+/// Places in a row of the reference at which the query is looked at.
+const PARTS: [f64; 2] = [0.25, 0.75];
+
 /// Two matrices of the same shape to compare, with each band's mean removed.
 struct Panels {
     bands: usize,
     query: Vec<f32>,
     reference: Vec<f32>,
+    /// Of what they were before, [`Agreement::fallen`].
+    fallen: f64,
 }
 
 fn agree(
@@ -217,6 +225,7 @@ fn agree(
         correlation: panels.correlation(0, 0),
         decoy_mean: decoys.iter().sum::<f64>() / decoys.len() as f64,
         decoy_top: decoys.iter().copied().fold(0.0, f64::max),
+        fallen: panels.fallen,
     }
 }
 
@@ -243,7 +252,7 @@ impl Panels {
         let mut sampled: Vec<(usize, Vec<f32>)> = Vec::new();
         for row in first..last {
             let mut values = vec![0.0; bins];
-            for part in [0.25, 0.75] {
+            for part in PARTS {
                 let time = transform.to_query((row as f64 + part) * seconds);
                 let at = query.grid().row_at(time);
                 let inside = query.grid().sample(at, shift, width, &mut values);
@@ -259,6 +268,7 @@ impl Panels {
             bands: bands.len(),
             query: Vec::new(),
             reference: Vec::new(),
+            fallen: 0.0,
         };
         for (row, values) in &sampled {
             panels.query.extend(&values[bands.clone()]);
@@ -267,6 +277,9 @@ impl Panels {
                 .reference
                 .extend(cut(&mut reference.map(|&v| f32::from(v))));
         }
+        let parts = PARTS.len() as f32;
+        panels.query.iter_mut().for_each(|value| *value /= parts);
+        panels.fallen = fallen(&panels.query, &panels.reference);
         remove_means(&mut panels.query, panels.bands);
         remove_means(&mut panels.reference, panels.bands);
         Some(panels)
@@ -291,6 +304,20 @@ impl Panels {
         }
         f64::from(qr) / f64::from(qq * rr).sqrt().max(1e-9)
     }
+}
+
+fn fallen(query: &[f32], reference: &[f32]) -> f64 {
+    let mut sorted = reference.to_vec();
+    let rank = (sorted.len() as f64 * (1.0 - LOUDEST)) as usize;
+    let (_, &mut loud, _) = sorted.select_nth_unstable_by(rank, f32::total_cmp);
+    let pairs = query.iter().zip(reference);
+    let loudest = pairs.filter(|&(_, &reference)| reference >= loud);
+    let (mut count, mut lower) = (0, 0);
+    for (query, reference) in loudest {
+        count += 1;
+        lower += u32::from(query + FALLEN <= *reference);
+    }
+    f64::from(lower) / f64::from(count.max(1))
 }
 
 fn remove_means(values: &mut [f32], bands: usize) {
