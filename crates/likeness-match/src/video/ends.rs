@@ -9,8 +9,8 @@ use super::film::{Film, Warps};
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 
-/// Seconds by which an end may move inwards.
-const INWARDS: f64 = 1.6;
+/// Seconds at each end that may already show something else.
+const DOUBTFUL: f64 = 1.6;
 /// Share of the usual likeness of two pictures below which they show different things.
 const SHARE: f64 = 0.6;
 /// Usual likeness below which single pictures tell nothing.
@@ -34,7 +34,7 @@ pub(super) fn refine(
         .map(|(k, &i)| cosine(own.picture(i), other.picture(k)))
         .collect();
     let times: Vec<f64> = numbers.iter().map(|&i| own.time(i)).collect();
-    let inside = |t: &f64| (span.0 + INWARDS..=span.1 - INWARDS).contains(t);
+    let inside = |t: &f64| (span.0 + DOUBTFUL..=span.1 - DOUBTFUL).contains(t);
     let mut usual: Vec<f64> = times
         .iter()
         .zip(&likeness)
@@ -48,21 +48,26 @@ pub(super) fn refine(
     else {
         return span;
     };
-    let alike = |k: &usize| likeness[*k] >= SHARE * usual;
+    let alike: Vec<bool> = likeness.iter().map(|l| *l >= SHARE * usual).collect();
     let half = 0.5 / own.rate;
-    let first = times.partition_point(|t| *t < span.0 + INWARDS);
-    let last = times.partition_point(|t| *t <= span.1 - INWARDS);
-    let start = (0..=first.min(times.len().saturating_sub(1)))
-        .rev()
-        .take_while(alike)
-        .last();
-    let end = (last.saturating_sub(1)..times.len())
-        .take_while(alike)
-        .last();
+    let first = times.partition_point(|t| *t < span.0 + DOUBTFUL);
+    let last = times.partition_point(|t| *t <= span.1 - DOUBTFUL);
+    let (start, end) = run(&alike, first, last.saturating_sub(1));
     (
         start.map_or(span.0, |k| times[k] - half),
         end.map_or(span.1, |k| times[k] + half),
     )
+}
+
+/// The first and the last of the pictures that are `alike` without a gap around `first` and `last`, or around
+/// the next ones inwards that are. As long as the mean holds a common title, the films after it agree as well.
+fn run(alike: &[bool], first: usize, last: usize) -> (Option<usize>, Option<usize>) {
+    let middle = (first + last) / 2;
+    let is = |k: &usize| alike.get(*k).is_some_and(|alike| *alike);
+    let inner = ((first..=middle).find(is), (middle..=last).rev().find(is));
+    let start = |from: usize| (0..=from).rev().take_while(is).last();
+    let end = |from: usize| (from..alike.len()).take_while(is).last();
+    (inner.0.and_then(start), inner.1.and_then(end))
 }
 
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -71,5 +76,27 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
         f64::from(dot(a, b)) / norm.sqrt()
     } else {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+
+    #[test]
+    fn ends_are_where_pictures_stop_being_alike() {
+        let check = |pictures: &str, first, last, want: (Option<usize>, Option<usize>)| {
+            let alike: Vec<bool> = pictures.chars().map(|c| c == '#').collect();
+            assert_eq!(run(&alike, first, last), want, "{pictures}");
+        };
+        check("##########", 2, 7, (Some(0), Some(9)));
+        check("--######--", 4, 5, (Some(2), Some(7)));
+        // The doubtful part is longer than was thought.
+        check("#####-----", 2, 7, (Some(0), Some(4)));
+        check("-----#####", 2, 8, (Some(5), Some(9)));
+        // Another picture in the middle ends nothing.
+        check("####-#####", 2, 7, (Some(0), Some(9)));
+        check("----------", 2, 7, (None, None));
+        check("", 0, 0, (None, None));
     }
 }
