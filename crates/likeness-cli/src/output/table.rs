@@ -5,7 +5,7 @@ use crate::text;
 use likeness_core::report::{Match, MatchReport, Media, Segment, Status};
 use std::io::Write;
 
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "query",
     "reference",
     "medium",
@@ -13,6 +13,7 @@ const COLUMNS: [&str; 7] = [
     "in the reference",
     "disguise",
     "score",
+    "by chance",
 ];
 
 /// Holds all rows back, for the columns' widths are known only at the end.
@@ -32,7 +33,7 @@ impl<W: Write> Table<W> {
 
 impl<W: Write> ReportWriter for Table<W> {
     fn write(&mut self, report: &MatchReport) -> anyhow::Result<()> {
-        let mut rows: Vec<[String; 7]> = report.matches.iter().flat_map(match_rows).collect();
+        let mut rows: Vec<[String; 8]> = report.matches.iter().flat_map(match_rows).collect();
         if report.status == Status::Error {
             let code = report.error.as_ref().map_or("", |e| &e.code);
             rows.push(note(format!("error: {}", code.replace('_', " "))));
@@ -53,13 +54,13 @@ impl<W: Write> ReportWriter for Table<W> {
 }
 
 /// A row that says something in place of a reference.
-fn note(text: String) -> [String; 7] {
-    let mut row = <[String; 7]>::default();
+fn note(text: String) -> [String; 8] {
+    let mut row = <[String; 8]>::default();
     row[1] = format!("({text})");
     row
 }
 
-fn match_rows(found: &Match) -> impl Iterator<Item = [String; 7]> {
+fn match_rows(found: &Match) -> impl Iterator<Item = [String; 8]> {
     found
         .segments
         .iter()
@@ -70,7 +71,7 @@ fn match_rows(found: &Match) -> impl Iterator<Item = [String; 7]> {
         })
 }
 
-fn first_row(found: &Match, segment: &Segment) -> [String; 7] {
+fn first_row(found: &Match, segment: &Segment) -> [String; 8] {
     let medium = match found.media {
         Media::Audio => "audio",
         Media::Video => "video",
@@ -80,11 +81,13 @@ fn first_row(found: &Match, segment: &Segment) -> [String; 7] {
     medium.clone_into(&mut row[2]);
     row[5] = text::disguise(&found.distortions);
     row[6] = format!("{:.2}", found.score);
+    let probability = found.false_positive_probability;
+    row[7] = probability.map_or_else(String::new, |p| format!("{p:.0e}"));
     row
 }
 
-fn further_row(segment: &Segment) -> [String; 7] {
-    let mut row = <[String; 7]>::default();
+fn further_row(segment: &Segment) -> [String; 8] {
+    let mut row = <[String; 8]>::default();
     row[3] = text::stretch(segment.query_start, segment.query_end);
     row[4] = text::stretch(segment.reference_start, segment.reference_end);
     row
@@ -112,6 +115,7 @@ mod tests {
             "1:00.0 - 1:15.8",
             "speed: plays 5.0 % faster",
             "0.95",
+            "1e-9",
             "(nothing found)",
             "(error: unreadable)",
         ] {

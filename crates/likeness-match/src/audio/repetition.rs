@@ -6,7 +6,7 @@ use super::candidates::{Window, within};
 use super::fit::Transform;
 use super::verify::Evidence;
 use likeness_core::AudioFingerprint;
-use likeness_core::audio::{Peak, Surface};
+use likeness_core::audio::{Peak, Surface, TICKS_PER_SECOND};
 
 /// Lags at which the past is looked at, ticks: 0.1 to 8 s, from trills to four bars.
 const LAGS: std::ops::Range<u32> = 34..2800;
@@ -32,39 +32,68 @@ const HOPELESS: f64 = 0.60;
 const COMPLETE: f64 = 0.35;
 /// ...less, for the square root of the share of what is loudest in the reference and not in the query.
 const FALLEN: f64 = 2.1;
-/// But never more than this: of one copy in a hundred as much is foretold, of scales and beats more.
+/// But never more than this, at another speed or pitch: of one copy in a hundred as much is foretold, of scales
+/// and beats more.
 const MOST: f64 = 0.82;
 /// So far below that, evidence counts in full.
 const RAMP: f64 = 0.15;
 /// More at the reference's own speed and pitch, and how near those are. Tempo and key are what rules do not
 /// foretell; a loop that has its own is the same loop.
-const OWN_PACE: f64 = 0.11;
+const OWN_PACE: f64 = 0.05;
 const NEAR_SPEED: f64 = 0.004;
 const NEAR_PITCH: f64 = 0.1;
 
-/// Share of the evidence that counts for `transform` on a stretch of the reference: 1 for most copies, little
+/// A stretch of less than half a query that is shorter than this (s) is looked at with what comes before it in
+/// the reference: two bars of an arpeggio foretell little of themselves.
+const BRIEF: f64 = 12.0;
+
+/// Share of the evidence that counts for `transform` on a stretch of the query: 1 for most copies, little
 /// or nothing where a few rules foretell what speaks for it.
 pub(super) fn novelty(
-    reference: &AudioFingerprint,
+    query: f64,
     stretch: Window,
+    reference: &AudioFingerprint,
     transform: &Transform,
     evidence: &Evidence,
 ) -> f64 {
-    let peaks = Surface::ALL.map(|surface| within(reference.peaks(surface), stretch));
+    let heard = Window {
+        start: transform.to_reference(stretch.start),
+        end: transform.to_reference(stretch.end),
+    };
+    let before = Window {
+        start: heard.start - past(stretch, query),
+        ..heard
+    };
+    let peaks = Surface::ALL.map(|surface| within(reference.peaks(surface), before));
+    let from = (heard.start.max(0.0) * TICKS_PER_SECOND) as u32;
     let own = (transform.speed - 1.0).abs() <= NEAR_SPEED && transform.pitch.abs() <= NEAR_PITCH;
     let agreement = COMPLETE * evidence.completeness() - FALLEN * evidence.spectrum.fallen.sqrt();
-    let hopeless = (HOPELESS + agreement).min(MOST) + if own { OWN_PACE } else { 0.0 };
-    ((hopeless - foretold(peaks)) / RAMP).clamp(0.0, 1.0)
+    let hopeless = match own {
+        true => HOPELESS + agreement + OWN_PACE,
+        false => (HOPELESS + agreement).min(MOST),
+    };
+    ((hopeless - foretold(peaks, from)) / RAMP).clamp(0.0, 1.0)
 }
 
-/// Share of the peaks that a few rules foretell from those before.
-fn foretold(peaks: [&[Peak]; 2]) -> f64 {
-    let total = peaks[0].len() + peaks[1].len();
+/// Seconds of the reference before a stretch that count as its past, too; `query`: seconds of all of it.
+fn past(stretch: Window, query: f64) -> f64 {
+    let length = stretch.end - stretch.start;
+    match 2.0 * length < query {
+        true => (BRIEF - length).clamp(0.0, f64::from(LAGS.end) / TICKS_PER_SECOND),
+        false => 0.0,
+    }
+}
+
+/// Share of the peaks from `from` (ticks) on that a few rules foretell from those before.
+fn foretold(peaks: [&[Peak]; 2], from: u32) -> f64 {
+    let all = peaks[0].len() + peaks[1].len();
+    let earlier = peaks.map(|peaks| peaks.partition_point(|p| p.time < from));
+    let total = all - earlier[0] - earlier[1];
     // Per peak (those of the second surface after those of the first) the bins of its pasts.
     let mut pasts: Vec<(u32, u32)> = Vec::new();
     let mut first = 0;
-    for peaks in peaks {
-        for (i, peak) in peaks.iter().enumerate() {
+    for (peaks, earlier) in peaks.into_iter().zip(earlier) {
+        for (i, peak) in peaks.iter().enumerate().skip(earlier) {
             let before = peaks[..i].iter().rev();
             for past in before.take_while(|p| peak.time - p.time < LAGS.end) {
                 let lag = peak.time - past.time;
@@ -78,7 +107,7 @@ fn foretold(peaks: [&[Peak]; 2]) -> f64 {
         }
         first += peaks.len();
     }
-    let mut explained = vec![false; total];
+    let mut explained = vec![false; all];
     let least = LEAST_PEAKS.max((total as f64 * LEAST_SHARE) as usize);
     for _ in 0..RULES {
         let mut counts = vec![0u32; ROW * ROWS];
@@ -110,7 +139,7 @@ mod tests {
     use super::super::verify::{Agreement, Recovery};
     use super::*;
     use likeness_core::Density;
-    use likeness_core::audio::{Grid, TICKS_PER_SECOND};
+    use likeness_core::audio::Grid;
 
     fn reference(onsets: Vec<Peak>) -> AudioFingerprint {
         AudioFingerprint {
@@ -169,7 +198,13 @@ mod tests {
             reference_time: 0.0,
         };
         let evidence = evidence(found, fallen);
-        let counts = novelty(&reference(peaks.to_vec()), whole, &transform, &evidence);
+        let counts = novelty(
+            20.0,
+            whole,
+            &reference(peaks.to_vec()),
+            &transform,
+            &evidence,
+        );
         assert!(
             range.contains(&counts),
             "{counts} at {speed} {found} {fallen}"
@@ -210,6 +245,29 @@ mod tests {
         check(&song, 1.1, (20, 0.0), 0.0..0.5);
         // Most of it is there, and the rest is not hidden but gone.
         check(&song, 1.1, (70, 0.04), NOTHING);
-        check(&song, 1.0, (75, 0.0), ALL);
+        check(&song, 1.0, (85, 0.0), 0.8..1.01);
+    }
+
+    #[test]
+    fn a_moment_of_a_longer_query_is_looked_at_with_its_past() {
+        let check = |length: f64, query: f64, range: std::ops::Range<f64>| {
+            let stretch = Window {
+                start: 9.0,
+                end: 9.0 + length,
+            };
+            let found = past(stretch, query);
+            assert!(range.contains(&found), "{found}");
+        };
+        check(5.0, 5.0, NOTHING);
+        check(5.0, 30.0, 6.9..7.1);
+        check(2.0, 30.0, 8.0..8.2);
+        check(12.0, 45.0, NOTHING);
+        // The first two bars of a figure that is new, and the same after eight seconds of it.
+        let figure = [100, 400, 250, 700, 520, 330, 610, 180];
+        let reference = reference(beats(0.25, &figure));
+        let from = (10.0 * TICKS_PER_SECOND) as u32;
+        let peaks = |start| within(&reference.onsets, Window { start, end: 13.0 });
+        assert!(foretold([peaks(10.0), &[]], from) < 0.5);
+        assert!(foretold([peaks(5.0), &[]], from) > 0.9);
     }
 }

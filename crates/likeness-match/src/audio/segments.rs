@@ -35,12 +35,8 @@ pub(super) fn segments(
                 continue;
             }
             let mut evidence = verify(&transform, query, reference, window, config);
-            let heard = Window {
-                start: transform.to_reference(window.start),
-                end: transform.to_reference(window.end),
-            };
-            evidence.total *=
-                novelty(reference, heard, &transform, &evidence) * endurance(window, config);
+            let counts = novelty(query.duration(), window, reference, &transform, &evidence);
+            evidence.total *= counts * endurance(window, config);
             segments.push(Audible {
                 window,
                 transform,
