@@ -467,6 +467,38 @@ fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
     }
 }
 
+/// A title that stays for six seconds while something moves across it, then a film that hardly moves.
+fn titled(seed: u64, seconds: f64) -> Vec<Picture> {
+    let (title, front) = (texture(910), texture(911));
+    let opening = (0..60).map(|i| {
+        let (left, top) = (i * 4, 30 + i);
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match (x.checked_sub(left), y.checked_sub(top)) {
+                (Some(x), Some(y)) if x < 70 && y < 50 => front.at(x, y),
+                _ => title.at(x, y),
+            }
+        })
+    });
+    let back = texture(seed);
+    let slow = (0..(seconds * RATE) as usize)
+        .map(|i| Picture::from(WIDTH, HEIGHT, |x, y| 64 + back.at(x + i / 2, y) / 4));
+    opening.chain(slow).collect()
+}
+
+#[test]
+fn a_match_ends_where_the_films_part() {
+    let store = library_of(titled);
+    let found = find(&titled(7, 15.0), RATE, &store);
+    assert_eq!(found.len(), 3, "all of them share the title");
+    for found in found {
+        let [segment] = &found.segments[..] else {
+            panic!("{found:?}");
+        };
+        assert!(segment.query_start < 0.5, "{segment:?}");
+        assert!((segment.query_end - 6.0).abs() < 0.6, "{segment:?}");
+    }
+}
+
 #[test]
 fn the_sparse_form_is_what_the_dense_one_thins_to() {
     let frames = film(5, 9.0);
