@@ -25,8 +25,9 @@ const LEAST_PEAKS: usize = 6;
 /// How much of a stretch may be foretold before evidence for it counts nothing. Songs in one style, played in
 /// time, share chords and figures for minutes: two fifths of their peaks, and more. So the less complete an
 /// agreement is the less of it may be foretold; a masked copy of what repeats is as hard to tell from another
-/// piece by ear. Each number is a weight of a logistic regression (copies against pairs of songs that a sequencer
-/// plays, docs/experiments-audio.md, sixth round), as a share of what is foretold.
+/// piece by ear. The weights are those of a logistic regression (copies against pairs of songs that a sequencer
+/// plays), as shares of what is foretold; this level, the ramp and the bonus were set by hand
+/// (docs/experiments-audio.md, sixth round).
 const HOPELESS: f64 = 0.60;
 /// More, for each share of the peaks that is found again, and...
 const COMPLETE: f64 = 0.35;
