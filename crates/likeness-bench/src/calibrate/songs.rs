@@ -5,7 +5,7 @@
 use likeness_distort::Random;
 use std::f64::consts::TAU;
 
-/// Chords of four bars each, as steps of the scale counted from its tonic.
+/// The chords of four bars, one each, as steps of the scale counted from its tonic.
 const PROGRESSIONS: [[usize; 4]; 8] = [
     [0, 4, 5, 3],
     [0, 5, 3, 4],
