@@ -62,33 +62,36 @@ async fn upload_on(
 
 #[tokio::test]
 async fn requests_in_flight_are_bounded() {
-    let server = Server::empty(&["limits.requests=1", "limits.retry_s=7"]);
+    let server = Server::empty(&[
+        "limits.requests=1",
+        "limits.retry_s=7",
+        "admin_listen='127.0.0.1:0'",
+    ]);
+    let in_flight = || metric(&server, "likeness_requests_in_flight");
     let (sender, call) = upload(&server).await;
+    // Whoever came before the upload would take its place.
+    until("the upload is there", || in_flight() == Some(1.0)).await;
     let mut client = server.client().await;
     let song = shared("copy.mp3");
-    let mut turned_away = false;
-    for _ in 0..100 {
-        // The first upload may not have arrived yet.
-        if client
-            .match_file(&song, query(""))
-            .await
-            .is_err_and(|error| {
-                let (status, reason) = refused::<()>(Err(error));
-                reason == "BUSY" && is_busy(&status)
-            })
-        {
-            turned_away = true;
-            break;
-        }
-    }
-    assert!(turned_away);
+    let (status, reason) = refused(client.match_file(&song, query("")).await);
+    assert_eq!(reason, "BUSY");
+    assert!(is_busy(&status), "{status:?}");
     sender
         .send(Payload::Chunk(std::fs::read(&song).unwrap().into()))
         .await
         .unwrap();
     drop(sender);
     call.await.unwrap().unwrap();
-    client.match_file(&song, query("")).await.unwrap();
+    // The place is free once the answer has been sent, which is not before it has come.
+    let mut answer = client.match_file(&song, query("")).await;
+    for _ in 0..100 {
+        if answer.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        answer = client.match_file(&song, query("")).await;
+    }
+    answer.unwrap();
 }
 
 #[tokio::test]
