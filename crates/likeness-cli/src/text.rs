@@ -1,6 +1,6 @@
 //! Dates, sizes and disguises, as people read them.
 
-use likeness_core::report::{Distortion, DistortionKind};
+use likeness_core::report::{AudioState, Distortion, DistortionKind, MatchReport, VideoState};
 pub(crate) use likeness_core::text::{count, printable, stretch, time};
 
 /// "1:15": whole seconds, for what is only an estimate.
@@ -45,6 +45,27 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// "nothing found", or why nothing could be.
+pub(crate) fn nothing(report: &MatchReport) -> String {
+    let sound = match report.audio {
+        Some(AudioState::Absent) => "no sound",
+        Some(AudioState::Silent) => "sound silent",
+        Some(AudioState::TooShort) => "sound too short",
+        Some(AudioState::Undecodable) => "sound undecodable",
+        Some(AudioState::Skipped) => "sound left out",
+        Some(AudioState::Analysed) | None => return "nothing found".to_owned(),
+    };
+    let picture = match report.video {
+        Some(VideoState::Absent) => "no picture",
+        Some(VideoState::Blank) => "picture blank",
+        Some(VideoState::TooShort) => "picture still or too short",
+        Some(VideoState::Undecodable) => "picture undecodable",
+        Some(VideoState::Skipped) => "picture left out",
+        Some(VideoState::Analysed) | None => return "nothing found".to_owned(),
+    };
+    format!("nothing to find it by: {sound}, {picture}")
+}
+
 /// What was done to the reference, in words; "none" for a plain copy.
 pub(crate) fn disguise(distortions: &[Distortion]) -> String {
     if distortions.is_empty() {
@@ -81,6 +102,7 @@ pub(crate) fn kind(kind: DistortionKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::samples;
 
     #[test]
     fn dates() {
@@ -102,6 +124,31 @@ mod tests {
         check(123_456_789, "123 MB");
         check(999_999, "1.0 MB");
         check(5_000_000_000_000, "5.0 TB");
+    }
+
+    #[test]
+    fn what_cannot_be_found_says_why() {
+        let check = |audio, video, want: &str| {
+            let report = MatchReport {
+                audio,
+                video,
+                ..samples::unmatched()
+            };
+            assert_eq!(nothing(&report), want);
+        };
+        let (heard, seen) = (Some(AudioState::Analysed), Some(VideoState::Analysed));
+        check(heard, Some(VideoState::Absent), "nothing found");
+        check(Some(AudioState::Silent), seen, "nothing found");
+        check(
+            Some(AudioState::Absent),
+            Some(VideoState::TooShort),
+            "nothing to find it by: no sound, picture still or too short",
+        );
+        check(
+            Some(AudioState::Silent),
+            Some(VideoState::Blank),
+            "nothing to find it by: sound silent, picture blank",
+        );
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Batch<'_> {
 fn outcome(report: &MatchReport) -> String {
     match (report.status, report.matches.len()) {
         (Status::Error, _) => "failed".to_owned(),
-        (Status::Ok, 0) => "nothing found".to_owned(),
+        (Status::Ok, 0) => text::nothing(report),
         (Status::Ok, n) => text::count(n, "match", "matches"),
     }
 }

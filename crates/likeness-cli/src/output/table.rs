@@ -38,7 +38,7 @@ impl<W: Write> ReportWriter for Table<W> {
             let code = report.error.as_ref().map_or("", |e| &e.code);
             rows.push(note(format!("error: {}", code.replace('_', " "))));
         } else if rows.is_empty() {
-            rows.push(note("nothing found".to_owned()));
+            rows.push(note(text::nothing(report)));
         }
         rows[0][0] = text::printable(&report.query).into_owned();
         self.table.add_rows(rows);
