@@ -185,8 +185,8 @@ pub(crate) fn gather(
     })
 }
 
-/// What trials depend on: not on what chance was found to give, so that they can be judged anew by
-/// another calibration.
+/// What trials depend on: not on what chance was found to give, nor on how cautiously that is used, so
+/// that they can be judged anew by another calibration.
 fn settings(size: Size) -> String {
     let unknown = Chance {
         level: 0.0,
@@ -200,6 +200,7 @@ fn settings(size: Size) -> String {
         ..
     } = MatchOptions::default();
     (audio.chance, video.chance) = (unknown, unknown);
+    audio.least_hours = 0.0;
     format!(
         "{:#?}\n{:#?}\n{:#?}\n",
         (size.audio > 0).then_some(audio),

@@ -72,6 +72,9 @@ pub struct AudioMatchConfig {
     pub explained_limit: f64,
     /// The evidence, natural log of a likelihood ratio, that chance gives.
     pub chance: Chance,
+    /// Hours of sound that a smaller library counts for. Works of one composer or one style, which
+    /// come nearer than works drawn by lot, meet more often in a small library than in a large one.
+    pub least_hours: f64,
 }
 
 impl Default for AudioMatchConfig {
@@ -116,6 +119,7 @@ impl Default for AudioMatchConfig {
                 scale: 5.0,
                 edge: 8.0,
             },
+            least_hours: 10.0,
         }
     }
 }

@@ -68,7 +68,8 @@ pub fn match_audio(
     limit: f64,
     config: &AudioMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    let exposure = Exposure::new(query.duration, store.hours(Media::Audio));
+    let hours = store.hours(Media::Audio).max(config.least_hours);
+    let exposure = Exposure::new(query.duration, hours);
     let verdict = Verdict::new(config.chance, exposure, limit);
     let mut examined = examine(query, store, chroma, config)?;
     let surer = Verdict::new(config.chance, exposure, limit * config.explained_limit);
