@@ -301,16 +301,24 @@ fn decode_grid(r: &mut Reader<'_>, density: Density) -> Result<Grid, WireError> 
     }
     let count = rows as usize * usize::from(bins);
     let packed = r.bytes(count.div_ceil(per_byte))?;
-    let mask = (1u8 << bits) - 1;
-    let unpack = |i: usize| {
-        let code = packed[i / per_byte] >> (i % per_byte * bits) & mask;
-        code as i8 + levels.start()
+    let mut values = match density {
+        Density::Reference => unpack_levels::<4>(packed, *levels.start()),
+        Density::Query => unpack_levels::<2>(packed, *levels.start()),
     };
-    Ok(Grid {
-        bins,
-        step,
-        values: (0..count).map(unpack).collect(),
-    })
+    values.truncate(count);
+    Ok(Grid { bins, step, values })
+}
+
+/// What [`pack_levels`] packed, `PER_BYTE` values a byte, the last byte's unused ones among them.
+fn unpack_levels<const PER_BYTE: usize>(packed: &[u8], lowest: i8) -> Vec<i8> {
+    let bits = 8 / PER_BYTE;
+    let mask = (1u8 << bits) - 1;
+    let mut values = vec![0; packed.len() * PER_BYTE];
+    let (bytes, _) = values.as_chunks_mut::<PER_BYTE>();
+    for (values, byte) in bytes.iter_mut().zip(packed) {
+        *values = std::array::from_fn(|i| (byte >> (i * bits) & mask) as i8 + lowest);
+    }
+    values
 }
 
 #[cfg(test)]

@@ -67,8 +67,8 @@ impl Hit {
 /// What a window's triplets met.
 pub(super) struct Met {
     pub(super) hits: Vec<Hit>,
-    /// Whether all was looked up that was asked for.
-    pub(super) all: bool,
+    /// Share of what was asked for that was looked up, by cost: 1 is all.
+    pub(super) share: f64,
 }
 
 /// Looks the window's triplets up.
@@ -81,7 +81,7 @@ pub(super) fn look_up(
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
     let estimates = store.estimates(PostingSpace::AudioLandmark, 0, &terms)?;
-    let all = wanted.afford(&mut terms, &estimates, config.posting_budget);
+    let share = wanted.afford(&mut terms, &estimates, config.posting_budget);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(
@@ -97,7 +97,7 @@ pub(super) fn look_up(
         },
     )?;
     weigh(&mut hits, &counts, config);
-    Ok(Met { hits, all })
+    Ok(Met { hits, share })
 }
 
 /// The peaks inside a window.

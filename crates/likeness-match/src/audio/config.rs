@@ -49,6 +49,11 @@ pub struct AudioMatchConfig {
     pub max_cells: usize,
     /// Of these, transforms that are verified, of each channel.
     pub max_hypotheses: usize,
+    /// Share of what landmarks ask for below which so little was read, by the budget, that a copy has
+    /// hardly more votes than chance gives somewhere...
+    pub little_read: f64,
+    /// ...so that more transforms are verified.
+    pub max_hypotheses_of_little: usize,
     /// Fewer for chroma.
     pub max_chroma_hypotheses: usize,
     /// Voting cells of one reference and window that are verified.
@@ -99,6 +104,8 @@ impl Default for AudioMatchConfig {
             offset_cell: 0.5,
             max_cells: 192,
             max_hypotheses: 32,
+            little_read: 0.1,
+            max_hypotheses_of_little: 96,
             max_chroma_hypotheses: 24,
             max_per_reference: 4,
             peak_seconds: 0.025,

@@ -55,10 +55,11 @@ struct Cell {
 /// The transforms with the most independent votes, best first: hits gather in cells, and those of
 /// the fullest cells are brought into line.
 ///
-/// `company` hits make a cell: [`COMPANY`], or [`PAIR`].
+/// `company` hits make a cell: [`COMPANY`], or [`PAIR`]. There are `most` transforms at most.
 pub(super) fn vote(
     hits: &[Hit],
     company: u8,
+    most: usize,
     window: Window,
     config: &AudioMatchConfig,
 ) -> Vec<Hypothesis> {
@@ -96,7 +97,7 @@ pub(super) fn vote(
     };
     let mut lines: Vec<Hypothesis> = chosen.into_iter().filter_map(line).collect();
     lines.sort_by(|a, b| b.votes.total_cmp(&a.votes));
-    lines.truncate(config.max_hypotheses);
+    lines.truncate(most);
     lines
 }
 
@@ -141,7 +142,7 @@ fn crowded<'a>(hits: &'a [Hit], company: u8, config: &AudioMatchConfig) -> Vec<&
     let [pitch, speed, offset] = [0, 1, 2].map(|i| (1.0 / (sizes[i] * CROWD[i])) as f32);
     // The bias keeps every coordinate that matters positive.
     let place = |hit: &Hit, shift: f32| {
-        let cell = |value: f32| (value + shift + 64.0) as u64;
+        let cell = |value: f32| u64::from((value + shift + 64.0) as u32);
         let turn = cell(hit.pitch * pitch) << 8 ^ cell(hit.log_speed * speed);
         let cell = u64::from(hit.reference.0) << 36 ^ cell(hit.offset * offset) << 16 ^ turn;
         // A product spreads what differs over the upper bits (Fibonacci hashing).
@@ -319,7 +320,7 @@ mod tests {
                 start: 0.0,
                 end: 16.0,
             };
-            let found = vote(&all, COMPANY, window, &AudioMatchConfig::default())[0];
+            let found = vote(&all, COMPANY, 32, window, &AudioMatchConfig::default())[0];
             let context = format!("{transform:?}: {found:?}");
             assert_eq!(found.reference, ReferenceId(3), "{context}");
             assert!((found.log_speed - speed.ln()).abs() < 0.03, "{context}");
@@ -338,6 +339,9 @@ mod tests {
             start: 0.0,
             end: 16.0,
         };
-        assert_eq!(vote(&[], PAIR, window, &AudioMatchConfig::default()), []);
+        assert_eq!(
+            vote(&[], PAIR, 32, window, &AudioMatchConfig::default()),
+            []
+        );
     }
 }

@@ -129,13 +129,17 @@ fn examine_window(
     let mut hypotheses = Vec::new();
     if config.channels.landmarks {
         let met = candidates::look_up(query.fingerprint(), window, store, config)?;
-        let company = if met.all { COMPANY } else { PAIR };
-        hypotheses = hypotheses::vote(&met.hits, company, window, config);
+        let company = if met.share < 1.0 { PAIR } else { COMPANY };
+        let most = match met.share < config.little_read {
+            true => config.max_hypotheses_of_little,
+            false => config.max_hypotheses,
+        };
+        hypotheses = hypotheses::vote(&met.hits, company, most, window, config);
     }
     if let Some(index) = chroma {
         let hits = index.look_up(query.fingerprint(), window, config);
-        let found = hypotheses::vote(&hits, COMPANY, window, config);
-        hypotheses.extend(found.into_iter().take(config.max_chroma_hypotheses));
+        let most = config.max_chroma_hypotheses;
+        hypotheses.extend(hypotheses::vote(&hits, COMPANY, most, window, config));
     }
     let mut all = Vec::new();
     // Several hypotheses are of one reference, which is decoded once.

@@ -117,8 +117,8 @@ impl Wanted {
     }
 
     /// Keeps of `terms`, which cost about so much each, those that the budget affords; see
-    /// [`affordable`]. Whether these are all, as they are where the library is small.
-    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) -> bool {
+    /// [`affordable`]. Which share of the cost of all: 1 where the library is small.
+    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) -> f64 {
         let cost =
             |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
@@ -128,11 +128,17 @@ impl Wanted {
             self.promise(terms[i], expected.get_or_init(all))
         };
         let Some(kept) = affordable(&costs, promise, budget) else {
-            return true;
+            return 1.0;
         };
+        let spent: u64 = costs
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(cost, _)| cost)
+            .sum();
         let mut kept = kept.into_iter();
         terms.retain(|_| kept.next() == Some(true));
-        false
+        spent as f64 / costs.iter().sum::<u64>() as f64
     }
 
     /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
