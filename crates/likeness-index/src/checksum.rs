@@ -7,7 +7,7 @@
 use crate::durable::{NewFile, damaged, io_error};
 use crate::store::StoreError;
 use likeness_core::wire::{Reader, WireError, Writer};
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -209,6 +209,22 @@ impl CheckedFile {
         Ok(&self.map[range])
     }
 
+    /// Says that these bytes have been read: the whole chunks that hold them no longer count as this
+    /// process's memory. When they are read again, they come from what the system keeps of the file, or
+    /// from the file.
+    pub(crate) fn release(&self, span: Span) {
+        let Ok(range) = self.range(span) else { return };
+        let start = range.start / CHUNK * CHUNK;
+        let end = range.end.next_multiple_of(CHUNK).min(self.data);
+        // SAFETY: the mapping is shared and of a file that is never written to, so that pages which are
+        // given up come back with the same bytes; whoever reads them meanwhile waits for that.
+        // Where it is refused, memory is all that it costs.
+        let _ = unsafe {
+            self.map
+                .unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start)
+        };
+    }
+
     /// Checks everything, on all threads of the current pool.
     pub(crate) fn check_all(&self) -> Result<(), StoreError> {
         (0..self.data.div_ceil(CHUNK))
@@ -278,6 +294,8 @@ mod tests {
             start: 0,
             len: length as u64,
         };
+        assert_eq!(file.bytes(all).unwrap(), data);
+        file.release(all);
         assert_eq!(file.bytes(all).unwrap(), data);
         file.check_all().unwrap();
         let beyond = Span {

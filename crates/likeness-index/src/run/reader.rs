@@ -88,6 +88,7 @@ impl Run {
             return Ok(None);
         };
         let decoded = AudioFingerprint::decode(self.fingerprint(*span)?);
+        self.file.release(*span);
         decoded.map(Some).map_err(|e| self.file.damaged(e))
     }
 
@@ -97,6 +98,7 @@ impl Run {
             return Ok(None);
         };
         let decoded = VideoFingerprint::decode(self.fingerprint(*span)?);
+        self.file.release(*span);
         decoded.map(Some).map_err(|e| self.file.damaged(e))
     }
 
