@@ -178,22 +178,22 @@ impl IndexWriter {
         }
         let number = next.next_run;
         let path = run_path(&self.library, number);
-        let written = write_new(&path, &mut new, &mut postings);
+        let written = write_new(&path, new, &mut postings);
         if written.is_err() {
             // Half a run takes space for nothing; where even this fails, the next writer does it.
             let _ = durable::remove(&path);
         }
-        let seal = written?;
+        let (entries, seal) = written?;
         next.next_run += 1;
         next.runs.push(RunInfo {
             number,
-            references: new.len() as u64,
+            references: entries.len() as u64,
             seal,
         });
         bury(&mut next.tombstones, replaced);
         self.publish(next)?;
-        let ids = new.iter().map(|(entry, _)| entry.id).collect();
-        new.into_iter().for_each(|(entry, _)| self.remember(entry));
+        let ids = entries.iter().map(|entry| entry.id).collect();
+        entries.into_iter().for_each(|entry| self.remember(entry));
         Ok(ids)
     }
 
@@ -427,8 +427,8 @@ fn new_entry(
         content: fingerprint.content,
         duration: fingerprint.duration,
         added,
-        audio: fingerprint.audio.clone().map(|_| Default::default()),
-        video: fingerprint.video.clone().map(|_| Default::default()),
+        audio: fingerprint.audio.as_ref().map(|_| Default::default()),
+        video: fingerprint.video.as_ref().map(|_| Default::default()),
     };
     (entry, fingerprint)
 }

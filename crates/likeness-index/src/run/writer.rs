@@ -5,7 +5,7 @@ use crate::catalogue::{self, Entry};
 use crate::checksum::{CheckedWriter, Seal, Span};
 use crate::postings::{PostingLayout, PostingWriter};
 use crate::store::StoreError;
-use likeness_core::{Fingerprint, Posting};
+use likeness_core::{Fingerprint, Posting, StreamState};
 use std::path::Path;
 
 /// Writes the parts in their order: fingerprints, catalogue, each space's postings.
@@ -45,29 +45,32 @@ impl RunWriter {
     }
 }
 
-/// Writes a run of new references. `postings` hold each space's, in any order.
+/// Writes a run of new references, and tells their entries. `postings` hold each space's, in any order.
 pub(crate) fn write_new(
     path: &Path,
-    references: &mut [(Entry, Fingerprint)],
+    references: Vec<(Entry, Fingerprint)>,
     postings: &mut [Vec<Posting>; SPACES],
-) -> Result<Seal, StoreError> {
+) -> Result<(Vec<Entry>, Seal), StoreError> {
     let mut run = RunWriter::create(path)?;
-    for (entry, fingerprint) in references.iter_mut() {
-        if let Some(audio) = fingerprint.audio.analysed() {
+    let mut entries = Vec::with_capacity(references.len());
+    // Each fingerprint goes as it is written: a long work's are large, and so is sorting its postings.
+    for (mut entry, fingerprint) in references {
+        if let Some(audio) = fingerprint.audio.into_analysed() {
             let span = run.fingerprint(&audio.encode())?;
-            entry.audio = likeness_core::StreamState::Analysed(span);
+            entry.audio = StreamState::Analysed(span);
         }
-        if let Some(video) = fingerprint.video.analysed() {
+        if let Some(video) = fingerprint.video.into_analysed() {
             let span = run.fingerprint(&video.encode())?;
-            entry.video = likeness_core::StreamState::Analysed(span);
+            entry.video = StreamState::Analysed(span);
         }
+        entries.push(entry);
     }
-    let entries: Vec<Entry> = references.iter().map(|(entry, _)| entry.clone()).collect();
-    run.finish(&entries, |space, push| {
+    let seal = run.finish(&entries, |space, push| {
         // Stable, because it makes use of the order that each reference's postings are in.
         postings[space].sort();
         postings[space]
             .iter()
             .try_for_each(|posting| push(*posting))
-    })
+    })?;
+    Ok((entries, seal))
 }
