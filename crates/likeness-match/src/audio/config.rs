@@ -47,14 +47,14 @@ pub struct AudioMatchConfig {
     pub offset_cell: f64,
     /// Voting cells of one window whose hits are brought into line.
     pub max_cells: usize,
-    /// Of these, transforms that are verified, of each channel.
+    /// Of these, transforms by landmarks that are verified.
     pub max_hypotheses: usize,
     /// Share of what landmarks ask for below which so little was read, by the budget, that a copy has
     /// hardly more votes than chance gives somewhere...
     pub little_read: f64,
     /// ...so that more transforms are verified.
     pub max_hypotheses_of_little: usize,
-    /// Fewer for chroma.
+    /// Transforms by chroma that are verified.
     pub max_chroma_hypotheses: usize,
     /// Voting cells of one reference and window that are verified.
     pub max_per_reference: usize,
@@ -116,7 +116,7 @@ impl Default for AudioMatchConfig {
             gap_evidence: 30.0,
             min_segment: 2.0,
             explained_limit: 1e-3,
-            // `likeness-bench calibrate --split dev` (BENCHMARKS.md, "Is the probability true?"): 7579
+            // `likeness-bench calibrate --split dev` (BENCHMARKS.md, "Is the probability true?"): 7634
             // windows in 299 square hours, 30 pairs of works above 4, by 4.4 on average. The scale is
             // a cautious one: works by one composer come nearer. The edge is from before, when more
             // came near enough to tell it.
