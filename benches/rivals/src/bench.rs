@@ -185,6 +185,7 @@ impl Bench {
                 rotation_degrees: None,
                 reference_rect: None,
                 query_rect: None,
+                still: None,
             }],
             distortions: Vec::new(),
         }

@@ -174,6 +174,10 @@ pub struct Segment {
     /// Video: where that part lies in the query's picture.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query_rect: Option<Rect>,
+    /// Video: `true` where reference and query are one still picture: when it is shown, and how fast,
+    /// cannot be told, and the times are those of both from their starts on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub still: Option<bool>,
 }
 
 /// A named difference between query and reference, for people.

@@ -244,6 +244,7 @@ mod tests {
             rotation_degrees: None,
             reference_rect: None,
             query_rect: None,
+            still: None,
         }
     }
 

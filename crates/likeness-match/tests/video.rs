@@ -467,6 +467,72 @@ fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
     }
 }
 
+/// A picture that stands still.
+fn still(picture: &Picture, seconds: f64) -> Vec<Picture> {
+    let picture = scaled(picture, WIDTH, HEIGHT);
+    vec![picture; (seconds * RATE) as usize]
+}
+
+/// A slide: bars and an emblem that all of them have, and lines of words of its own.
+fn slide(seed: u64) -> Picture {
+    let (layout, words) = (texture(903), texture(seed + 950));
+    Picture::from(WIDTH, HEIGHT, |x, y| {
+        let line = (40..160).contains(&y) && y % 24 < 8 && (20..260).contains(&x);
+        match (y < 24 || (x > 280 && y > 140), line) {
+            (true, _) => layout.at(x, y),
+            (_, true) => words.at(3 * x, 3 * y) / 2,
+            _ => 220,
+        }
+    })
+}
+
+/// What reference, if any, a picture that stands still is found to be.
+#[test]
+fn a_picture_that_stands_still_is_found_where_all_of_it_is_shown() {
+    let check = |name: &str, store: &MemoryStore, frames: &[Picture], want: Option<u32>| {
+        let found = find(frames, RATE, store);
+        let references: Vec<u32> = found.iter().map(|f| f.reference.0).collect();
+        assert_eq!(references, Vec::from_iter(want), "{name}: {found:?}");
+        let segments = found.iter().flat_map(|f| &f.segments);
+        let mut segments = segments.map(|s| (s.still, s.speed, s.query_start, s.reference_start));
+        assert!(segments.all(|s| s == (Some(true), 1.0, 0.0, 0.0)), "{name}");
+    };
+    let store = library_of(|seed, seconds| still(&texture(seed), seconds));
+    let copy = still(&texture(2), 12.0);
+    check("the same", &store, &copy, Some(1));
+    let mirrored = changed(&copy, |p| {
+        Picture::from(WIDTH, HEIGHT, |x, y| p.at(WIDTH - 1 - x, y))
+    });
+    check("mirrored", &store, &mirrored, Some(1));
+    let crop = changed(&copy, |p| {
+        Picture::from(WIDTH * 9 / 10, HEIGHT, |x, y| p.at(x + WIDTH / 10, y))
+    });
+    check("cropped", &store, &crop, Some(1));
+    let bordered = changed(&copy, |p| {
+        let black = Picture::new(WIDTH * 6 / 5, HEIGHT * 6 / 5);
+        let inside = |x: usize, y: usize| x < WIDTH && y < HEIGHT;
+        Picture::from(black.width, black.height, |x, y| {
+            if inside(x, y) { p.at(x, y) } else { 0 }
+        })
+    });
+    check("in a border", &store, &bordered, Some(1));
+    check("another", &store, &still(&texture(9), 12.0), None);
+    let opening = [copy.clone(), film(7, 6.0)].concat();
+    check("a film that opens with it", &store, &opening, None);
+    check("too short", &store, &copy[..20], None);
+    let template = still(&texture(901), 1.0);
+    let wrapped = |seed: u64| framed(&still(&texture(seed), 24.0), &template[0]);
+    let framed = library_of(|seed, _| wrapped(seed));
+    check("in a template", &framed, &wrapped(2), Some(1));
+    check("in the same template", &framed, &wrapped(9), None);
+    let slides = library_of(|seed, seconds| still(&slide(seed), seconds));
+    check("a slide", &slides, &still(&slide(2), 12.0), Some(1));
+    check("another slide", &slides, &still(&slide(9), 12.0), None);
+    // A film that goes on to move is not known by a scene that stands.
+    let opens = library_of(|seed, _| [still(&texture(seed), 12.0), film(seed, 12.0)].concat());
+    check("its opening alone", &opens, &copy, None);
+}
+
 /// A title that stays for six seconds while something moves across it, then a film that hardly moves.
 fn titled(seed: u64, seconds: f64) -> Vec<Picture> {
     let (title, front) = (texture(910), texture(911));

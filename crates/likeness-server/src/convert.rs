@@ -137,6 +137,7 @@ impl From<Segment> for proto::Segment {
             rotation_degrees,
             reference_rect,
             query_rect,
+            still,
         } = segment;
         proto::Segment {
             query_start,
@@ -150,6 +151,7 @@ impl From<Segment> for proto::Segment {
             rotation_degrees,
             reference_rect: reference_rect.map(rect_out),
             query_rect: query_rect.map(rect_out),
+            still,
         }
     }
 }
@@ -228,6 +230,7 @@ fn segment_in(segment: proto::Segment) -> Segment {
         rotation_degrees: segment.rotation_degrees,
         reference_rect: segment.reference_rect.map(rect_in),
         query_rect: segment.query_rect.map(rect_in),
+        still: segment.still,
     }
 }
 

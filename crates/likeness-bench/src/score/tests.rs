@@ -56,6 +56,7 @@ fn right(reference: &str) -> Match {
             rotation_degrees: None,
             reference_rect: None,
             query_rect: None,
+            still: None,
         }],
         distortions: vec![Distortion {
             kind: DistortionKind::Speed,

@@ -67,6 +67,7 @@ pub(crate) mod samples {
             rotation_degrees: picture.then_some(0.0),
             reference_rect: picture.then_some(Rect::FULL),
             query_rect: picture.then_some(Rect::new(0.25, 0.25, 0.75, 0.75)),
+            still: None,
         }
     }
 

@@ -21,6 +21,8 @@ impl Thumbnails {
     pub const QUERY: (usize, usize) = (64, 36);
     /// Columns and rows of the sparse form's thumbnails.
     pub const REFERENCE: (usize, usize) = (32, 18);
+    /// Grey levels by which pixels of a picture that stands still change at most.
+    pub const STILL: u8 = 8;
     /// Bits that the sparse form drops from each pixel.
     const REFERENCE_SHIFT: u32 = 2;
 
@@ -71,6 +73,22 @@ impl Thumbnails {
                 None => self.pixels.resize(n, 0),
             }
         }
+    }
+
+    /// Whether one picture is shown throughout: no pixel changes by more than an encoder changes a picture that
+    /// stands still, [`Thumbnails::STILL`].
+    pub fn stand_still(&self) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let (mut low, mut high) = (self.picture(0).to_vec(), self.picture(0).to_vec());
+        (1..self.len()).all(|i| {
+            let bounds = low.iter_mut().zip(&mut high);
+            bounds.zip(self.picture(i)).all(|((low, high), &value)| {
+                (*low, *high) = (value.min(*low), value.max(*high));
+                *high - *low <= Thumbnails::STILL
+            })
+        })
     }
 
     /// Drops the first `count` pictures.

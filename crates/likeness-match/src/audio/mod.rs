@@ -198,6 +198,7 @@ fn segment(audible: &Audible, verdict: &Verdict) -> Segment {
         rotation_degrees: None,
         reference_rect: None,
         query_rect: None,
+        still: None,
     }
 }
 

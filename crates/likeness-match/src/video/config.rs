@@ -202,6 +202,18 @@ pub struct Evidence {
     pub usually_alike: f64,
     /// ...or the match loses log-odds in proportion to what is missing.
     pub unlike: f64,
+    /// Share of where it shows it in which a copy of a reference that stands still must do so as well.
+    pub still_share: f64,
+    /// Such a copy shows this share of the keypoints that it should...
+    pub still_found: f64,
+    /// ...and at most so many of them lie where all around them is something else.
+    pub still_holes: f64,
+    /// Log-odds that a picture which stands still is a copy, without any evidence...
+    pub still_prior: f64,
+    /// ...for each factor e of keypoints found again, in one keyframe, over those found by chance...
+    pub still_keypoints: f64,
+    /// ...less `unlike` for what is missing to this share of what the reference shows.
+    pub still_alike: f64,
 }
 
 impl Default for Evidence {
@@ -234,6 +246,12 @@ impl Default for Evidence {
             little_motion: 1.0 / 16.0,
             usually_alike: 0.78,
             unlike: 100.0,
+            still_share: 0.75,
+            still_found: 0.75,
+            still_holes: 0.03,
+            still_prior: -20.0,
+            still_keypoints: 10.5,
+            still_alike: 0.9,
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Shown {
 impl Shown {
     /// Log-odds that it loses by being shown as hardly any copy is. What agrees by chance does so at any
     /// angle, speed and size.
-    fn oddity(&self, weights: &Evidence) -> f64 {
+    pub(super) fn oddity(&self, weights: &Evidence) -> f64 {
         let turn = self.turn.abs();
         let askew = turn % 90.0;
         let askew = askew.min(90.0 - askew);

@@ -160,6 +160,19 @@ impl Warp {
         if self.inverted { 255.0 - value } else { value }
     }
 
+    /// By how many grey levels what is at every tap changes over all pictures of `thumbs`.
+    pub(super) fn ranges(&self, thumbs: &Thumbnails) -> Vec<f32> {
+        let mut bounds = vec![(f32::MAX, f32::MIN); self.taps.len()];
+        for i in 0..thumbs.len() {
+            let picture = thumbs.picture(i);
+            for ((low, high), tap) in bounds.iter_mut().zip(&self.taps) {
+                let value = tap.read(picture, thumbs.width);
+                (*low, *high) = (low.min(value), high.max(value));
+            }
+        }
+        bounds.iter().map(|(low, high)| high - low).collect()
+    }
+
     /// The mean of some pictures of `thumbs`, which must exist, at every tap.
     pub(super) fn mean(&self, thumbs: &Thumbnails, pictures: Range<usize>) -> Vec<f32> {
         let mut sums = vec![0.0; self.taps.len()];

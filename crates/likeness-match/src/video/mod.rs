@@ -23,6 +23,7 @@ pub mod scan;
 mod segments;
 #[doc(hidden)]
 pub mod slide;
+mod still;
 mod substance;
 mod timeline;
 mod wanted;
@@ -180,6 +181,13 @@ fn verify(
     let Some(fit) = geometry::fit(&pairs, reach, hypothesis.inliers, config) else {
         return Ok(None);
     };
+    if reference.thumbnails.stand_still() {
+        // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
+        return Ok(match excluded {
+            None => comparison.examine_still(&fit, config),
+            Some(_) => None,
+        });
+    }
     // Of keypoints alone, transforms are off by enough to make a good match a doubtful one.
     let doubt = if hypothesis.coarse {
         0.0
@@ -335,13 +343,14 @@ impl Comparison<'_> {
     fn substance(&self, warps: &Warps, line: Line, span: (f64, f64)) -> Substance {
         let there = (line.at(span.0) - 0.5, line.at(span.1) + 0.5);
         let (query, reference) = (&self.query.thumbnails, &self.reference.thumbnails);
-        Substance::new(
-            &Film::raw(query, &warps.query, span),
-            &Film::raw(reference, &warps.reference, there),
-            line,
-            &warps.pixels,
-            reference.width,
-        )
+        let films = (
+            Film::raw(query, &warps.query, span),
+            Film::raw(reference, &warps.reference, there),
+        );
+        let (pixels, width) = (&warps.pixels, reference.width);
+        Substance::of(&substance::likeness(
+            &films.0, &films.1, line, pixels, width,
+        ))
     }
 }
 
@@ -376,6 +385,7 @@ fn segment(
         rotation_degrees: Some(map.rotation_degrees()),
         reference_rect: Some(picture.reference),
         query_rect: Some(picture.query),
+        still: None,
     }
 }
 

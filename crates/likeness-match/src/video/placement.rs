@@ -138,6 +138,7 @@ mod tests {
             rotation_degrees: Some(angle),
             reference_rect: Some(Rect::from(reference)),
             query_rect: Some(Rect::from(query)),
+            still: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::film::{Film, Warps};
 use super::geometry::Affine;
 use super::overlay;
+use super::substance::Likeness;
 use super::timeline::Line;
 use crate::found::{PictureContext, Surroundings};
 use likeness_core::video::Thumbnails;
@@ -89,17 +90,65 @@ fn evidence(
     (evidence, motion)
 }
 
+/// What the pixels of the (possibly mirrored) reference's thumbnail tell.
+struct Told {
+    /// See [`evidence`].
+    evidence: Vec<Option<bool>>,
+    motion: Motion,
+    /// On which of the warps' pixels something stands.
+    standing: Vec<bool>,
+}
+
 /// Measures the picture of a match from the films (query, reference) through `warps`.
 pub(super) fn measure(
     films: (&Film, &Film),
     warps: &Warps,
+    placed: (&Affine, bool),
+    timing: (Line, (f64, f64)),
+    reference: &VideoFingerprint,
+    query: &VideoFingerprint,
+) -> Picture {
+    let told = told(films, warps, timing, reference, query);
+    picture(told, warps, placed, timing.1, reference, query)
+}
+
+/// Measures the picture of a match in which nothing moves, from what is known of each of the warps'
+/// pixels.
+pub(super) fn measure_still(
+    pixels: &[Likeness],
+    warps: &Warps,
+    placed: (&Affine, bool),
+    timing: (Line, (f64, f64)),
+    reference: &VideoFingerprint,
+    query: &VideoFingerprint,
+) -> Picture {
+    let area = reference.thumbnails.width * reference.thumbnails.height;
+    let mut evidence = vec![Some(false); area];
+    for (&pixel, known) in warps.pixels.iter().zip(pixels) {
+        evidence[pixel] = (known.shown > 0.5).then_some(known.alike);
+    }
+    let motion = Motion {
+        own: vec![0.0; area],
+        common: vec![0.0; area],
+    };
+    let told = Told::new(evidence, motion, warps, timing, reference, query);
+    picture(told, warps, placed, timing.1, reference, query)
+}
+
+fn picture(
+    told: Told,
+    warps: &Warps,
     (map, mirrored): (&Affine, bool),
-    (line, span): (Line, (f64, f64)),
+    span: (f64, f64),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Picture {
     let thumbs = &reference.thumbnails;
-    let (evidence, motion, standing) = shown(films, warps, (line, span), reference, query);
+    let Told {
+        evidence,
+        motion,
+        standing,
+    } = told;
     let limit = limit(map, reference.aspect, query.aspect);
     let room = [limit.x0, limit.y0, 1.0 - limit.x1, 1.0 - limit.y1];
     let (cells, seen) = if room.iter().any(|&room| room < -NO_ROOM) {
@@ -134,23 +183,39 @@ pub(super) fn measure(
     }
 }
 
-/// What is known of each pixel of the (possibly mirrored) reference, how it moves, and on which of
-/// the warps' pixels something stands.
-fn shown(
+impl Told {
+    /// Where nothing changes, what stands there tells.
+    fn new(
+        mut evidence: Vec<Option<bool>>,
+        motion: Motion,
+        warps: &Warps,
+        timing: (Line, (f64, f64)),
+        reference: &VideoFingerprint,
+        query: &VideoFingerprint,
+    ) -> Told {
+        let standing = overlay::standing(warps, timing, query, reference);
+        for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
+            evidence[pixel].get_or_insert(false);
+        }
+        Told {
+            evidence,
+            motion,
+            standing,
+        }
+    }
+}
+
+fn told(
     films: (&Film, &Film),
     warps: &Warps,
-    (line, span): (Line, (f64, f64)),
+    timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
-) -> (Vec<Option<bool>>, Motion, Vec<bool>) {
+) -> Told {
     let area = reference.thumbnails.width * reference.thumbnails.height;
-    let (mut evidence, motion) = evidence(films, &warps.pixels, area, line, span);
-    let standing = overlay::standing(warps, (line, span), query, reference);
-    // Where nothing changes, what stands there tells.
-    for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
-        evidence[pixel].get_or_insert(false);
-    }
-    (evidence, motion, standing)
+    let (line, span) = timing;
+    let (evidence, motion) = evidence(films, &warps.pixels, area, line, span);
+    Told::new(evidence, motion, warps, timing, reference, query)
 }
 
 /// For each pixel of the (possibly mirrored) reference's thumbnail that the query has room for,
@@ -162,8 +227,9 @@ pub(super) fn cover(
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
 ) -> Vec<Option<bool>> {
-    let (evidence, _, standing) = shown(films, warps, timing, reference, query);
-    covers(&evidence, warps, &standing, reference.thumbnails.width)
+    let told = told(films, warps, timing, reference, query);
+    let width = reference.thumbnails.width;
+    covers(&told.evidence, warps, &told.standing, width)
 }
 
 /// The pixels that a rectangle touches, as bounds `[x0, y0, x1, y1]`.

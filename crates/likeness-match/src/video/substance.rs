@@ -26,42 +26,53 @@ pub(super) struct Substance {
     pub alike: f64,
 }
 
+/// What is known of one pixel of the reference's picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Likeness {
+    /// Share of the time in which it shows something.
+    pub shown: f64,
+    /// Whether the query shows the same around it.
+    pub alike: bool,
+}
+
+/// Compares two films, from which no mean was taken, that run side by side along `line`. `pixels`
+/// are the places of their values in a picture of `width`, in rising order.
+pub(super) fn likeness(
+    query: &Film,
+    reference: &Film,
+    line: Line,
+    pixels: &[usize],
+    width: usize,
+) -> Vec<Likeness> {
+    let (numbers, reference) = reference.along(query, line);
+    let around = around(pixels, width);
+    let step = ((STEP * query.rate).round() as usize).max(1);
+    let mut sums = vec![Sums::default(); pixels.len()];
+    let mut pictures = 0;
+    for (k, &i) in numbers.iter().enumerate().step_by(step) {
+        let query = contrasts(query.picture(i), &around);
+        let reference = contrasts(reference.picture(k), &around);
+        for ((sums, q), r) in sums.iter_mut().zip(query).zip(reference) {
+            sums.add(q, r);
+        }
+        pictures += 1;
+    }
+    let told = |(own, around): (&Sums, &Vec<usize>)| Likeness {
+        shown: own.shown as f64 / pictures.max(1) as f64,
+        alike: correlation(around.iter().map(|&p| &sums[p])) >= ALIKE,
+    };
+    sums.iter().zip(&around).map(told).collect()
+}
+
 impl Substance {
-    /// Compares two films, from which no mean was taken, that run side by side along `line`. `pixels`
-    /// are the places of their values in a picture of `width`, in rising order.
-    pub(super) fn new(
-        query: &Film,
-        reference: &Film,
-        line: Line,
-        pixels: &[usize],
-        width: usize,
-    ) -> Substance {
-        let (numbers, reference) = reference.along(query, line);
-        let around = around(pixels, width);
-        let step = ((STEP * query.rate).round() as usize).max(1);
-        let mut sums = vec![Sums::default(); pixels.len()];
-        let mut pictures = 0;
-        for (k, &i) in numbers.iter().enumerate().step_by(step) {
-            let query = contrasts(query.picture(i), &around);
-            let reference = contrasts(reference.picture(k), &around);
-            for ((sums, q), r) in sums.iter_mut().zip(query).zip(reference) {
-                sums.add(q, r);
-            }
-            pictures += 1;
+    /// Sums up what is known of each pixel.
+    pub(super) fn of(pixels: &[Likeness]) -> Substance {
+        let share = |sum: f64| sum / pixels.len().max(1) as f64;
+        let alike = pixels.iter().filter(|pixel| pixel.alike);
+        Substance {
+            shown: share(pixels.iter().map(|pixel| pixel.shown).sum()),
+            alike: share(alike.map(|pixel| pixel.shown).sum()),
         }
-        let mut substance = Substance {
-            shown: 0.0,
-            alike: 0.0,
-        };
-        let share = 1.0 / (pictures * pixels.len()).max(1) as f64;
-        for (own, around) in sums.iter().zip(&around) {
-            let shown = own.shown as f64 * share;
-            substance.shown += shown;
-            if correlation(around.iter().map(|&p| &sums[p])) >= ALIKE {
-                substance.alike += shown;
-            }
-        }
-        substance
     }
 
     /// Log-odds that a copy loses of which changes spread over a share of the picture. A copy shows
@@ -168,7 +179,7 @@ mod tests {
             start: 0.0,
         };
         let check = |name: &str, query: &Film, reference: &Film, shown: f64, alike: f64| {
-            let found = Substance::new(query, reference, line, &pixels, WIDTH);
+            let found = Substance::of(&likeness(query, reference, line, &pixels, WIDTH));
             let near = |a: f64, b: f64| (a - b).abs() < 0.12;
             assert!(near(found.shown, shown), "{name}: {found:?}");
             assert!(near(found.alike, alike), "{name}: {found:?}");

@@ -73,9 +73,11 @@ impl Tracker {
         self.tracked
             .iter_mut()
             .for_each(|tracked| tracked.seen = None);
-        let parts = matches
-            .iter()
-            .flat_map(|found| found.segments.iter().map(move |segment| (found, segment)));
+        // Of a picture that stands still every window shows the whole reference from its start on.
+        let parts = matches.iter().flat_map(|found| {
+            let moving = found.segments.iter().filter(|s| s.still != Some(true));
+            moving.map(move |segment| (found, segment))
+        });
         // What goes on as before comes first, so that the rest is compared with all that is known.
         let (mut events, mut rest) = (Vec::new(), Vec::new());
         for (found, segment) in parts {
@@ -342,6 +344,7 @@ mod tests {
                 rotation_degrees: None,
                 reference_rect: None,
                 query_rect: None,
+                still: None,
             }],
             distortions: Vec::new(),
         }
