@@ -169,6 +169,12 @@ pub(crate) fn doubts(found: &Match, sound: Option<&SoundView>) -> Vec<(&'static 
             "For {seconds:.0} seconds, notes and strokes of one work would have to fall on those of \
              the other, at one speed and one pitch, without one being a copy of the other."
         ),
+        (Media::Video, _, Some(segment)) if segment.still == Some(true) => {
+            "Both works show one still picture throughout. Another picture with corners of the same look in \
+             the same places, all over it, would have to be shown. Pictures that differ in small \
+             print only are not told apart, and when and how fast the picture is shown proves nothing."
+                .to_owned()
+        }
         (Media::Video, ..) => format!(
             "For {seconds:.0} seconds, what moves in the outlined part of the query would have to \
              move in the same places and at the same moments as in the reference, and corners of both \

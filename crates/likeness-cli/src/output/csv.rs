@@ -7,7 +7,7 @@ use likeness_core::report::{Distortion, Match, MatchReport, Segment};
 use serde_json::Value;
 use std::io::Write;
 
-const COLUMNS: [&str; 27] = [
+const COLUMNS: [&str; 28] = [
     "query",
     "status",
     "error_code",
@@ -35,6 +35,7 @@ const COLUMNS: [&str; 27] = [
     "query_rect",
     "segment",
     "segments",
+    "still",
 ];
 
 pub(super) struct Csv<W: Write> {
@@ -72,6 +73,7 @@ impl<W: Write> ReportWriter for Csv<W> {
                 cells.extend(segment_cells(segment));
                 cells.push((index + 1).to_string());
                 cells.push(found.segments.len().to_string());
+                cells.push(optional(segment.still));
                 self.out.write_record(padded(cells))?;
             }
         }
@@ -201,6 +203,7 @@ mod tests {
         assert_eq!(column(1, "distortions"), "speed=1.05");
         assert_eq!(column(3, "query_rect"), "0.25 0.25 0.75 0.75");
         assert_eq!(column(3, "mirrored"), "true");
+        assert_eq!(column(3, "still"), "");
         assert_eq!(
             (column(4, "status"), column(4, "reference")),
             ("ok".into(), "".into())

@@ -89,7 +89,10 @@ fn first_row(found: &Match, segment: &Segment) -> [String; 8] {
 fn further_row(segment: &Segment) -> [String; 8] {
     let mut row = <[String; 8]>::default();
     row[3] = text::stretch(segment.query_start, segment.query_end);
-    row[4] = text::stretch(segment.reference_start, segment.reference_end);
+    row[4] = match segment.still {
+        Some(true) => "a still picture: at any time".to_owned(),
+        _ => text::stretch(segment.reference_start, segment.reference_end),
+    };
     row
 }
 
@@ -97,6 +100,17 @@ fn further_row(segment: &Segment) -> [String; 8] {
 mod tests {
     use super::super::samples;
     use super::*;
+
+    #[test]
+    fn of_a_still_picture_no_time_is_told() {
+        let row = |still| {
+            let mut segment = samples::matched().matches.remove(0).segments.remove(0);
+            segment.still = still;
+            further_row(&segment)[4].clone()
+        };
+        assert_ne!(row(None), row(Some(true)));
+        assert_eq!(row(Some(true)), "a still picture: at any time");
+    }
 
     #[test]
     fn says_what_was_found_and_where() {
