@@ -199,3 +199,37 @@ fn fingerprint_files_serve_wherever_media_do() {
         check(&reports[0].matches, "one.likeness", Media::Audio, &[]);
     }
 }
+
+#[test]
+fn a_still_picture_is_found_and_no_time_is_told() {
+    let sandbox = Sandbox::with_library();
+    let still = "trim=start_frame=30:end_frame=31,loop=-1:1,setpts=N/12/TB";
+    let film = shared("references/film/alpha.mp4");
+    media::ffmpeg(
+        &film,
+        &["-t", "12", "-vf", still],
+        &sandbox.path("card.mp4"),
+    );
+    sandbox.run(&["add", "card.mp4"]).ends_in(0);
+    let mirrored = format!("{still},hflip,scale=288:216");
+    let options = ["-t", "13", "-vf", &mirrored, "-crf", "30"];
+    media::ffmpeg(&film, &options, &sandbox.path("up.mp4"));
+    let found = |status| {
+        let ran = sandbox.run(&["match", "--format", "jsonl", "up.mp4"]);
+        ran.ends_in(status).reports().remove(0).matches
+    };
+    let matches = found(0);
+    let mirror = [(DistortionKind::Mirror, 0.0)];
+    check(&matches, "card.mp4", Media::Video, &mirror);
+    let [segment] = &matches[0].segments[..] else {
+        panic!("{matches:#?}");
+    };
+    assert_eq!((segment.still, segment.speed), (Some(true), 1.0));
+    assert_eq!((segment.query_start, segment.reference_start), (0.0, 0.0));
+    assert!((segment.query_end - 12.0).abs() < 0.3, "{segment:?}");
+    let table = sandbox.run(&["match", "up.mp4"]).ends_in(0);
+    assert!(table.stdout.contains("a still picture: at any time"));
+    // All moments of it are alike, so that excluding any excludes it.
+    sandbox.run(&["exclude", "card.mp4", "0", "1"]).ends_in(0);
+    assert_eq!(found(1), []);
+}

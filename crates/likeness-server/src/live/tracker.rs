@@ -379,6 +379,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_still_picture_nothing_is_told() {
+        let check = |still: Option<bool>, want: &[&str]| {
+            let mut found = shows("a", 5.0, 8.8, 10.0);
+            found.segments[0].still = still;
+            let events = Tracker::new(2.5, 12.0).update(0.0, 9.0, &[found], &[]);
+            assert_eq!(text(&events), want, "{still:?}");
+        };
+        check(Some(true), &[]);
+        check(None, &["started 1 5.0-8.8"]);
+    }
+
+    #[test]
     fn a_match_starts_grows_and_ends() {
         let mut tracker = Tracker::new(2.5, 12.0);
         let mut check = |start: f64, end: f64, matches: &[Match], want: &[&str]| {
