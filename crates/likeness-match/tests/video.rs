@@ -486,6 +486,29 @@ fn slide(seed: u64) -> Picture {
     })
 }
 
+/// A sheet of numbers in a grid, the same numbers from a field on, under words of its own.
+fn sheet(first: usize, seed: u64) -> Picture {
+    let words = texture(seed + 970);
+    let numbers: Vec<Picture> = (0..42).map(|i| texture(1000 + i)).collect();
+    Picture::from(WIDTH, HEIGHT, |x, y| {
+        let (column, row) = (x / 45, y.saturating_sub(30) / 30);
+        let (left, top) = (x % 45, y.saturating_sub(30) % 30);
+        if y < 24 {
+            return words.at(x, y);
+        }
+        if y < 30 || column > 6 {
+            return 230;
+        }
+        let number = (7 * row + column).checked_sub(first);
+        let written = (6..20).contains(&left) && (6..18).contains(&top);
+        match number.filter(|&number| written && number < 31) {
+            Some(number) => numbers[number].at(3 * left, 3 * top) / 2,
+            None if left < 2 || top < 2 => 40,
+            None => 230,
+        }
+    })
+}
+
 /// What reference, if any, a picture that stands still is found to be.
 #[test]
 fn a_picture_that_stands_still_is_found_where_all_of_it_is_shown() {
@@ -528,6 +551,11 @@ fn a_picture_that_stands_still_is_found_where_all_of_it_is_shown() {
     let slides = library_of(|seed, seconds| still(&slide(seed), seconds));
     check("a slide", &slides, &still(&slide(2), 12.0), Some(1));
     check("another slide", &slides, &still(&slide(9), 12.0), None);
+    let sheets = library_of(|seed, seconds| still(&sheet(0, seed), seconds));
+    for fields in 1..5 {
+        let other = still(&sheet(fields, 9), 12.0);
+        check("another sheet, shifted", &sheets, &other, None);
+    }
     // A film that goes on to move is not known by a scene that stands.
     let opens = library_of(|seed, _| [still(&texture(seed), 12.0), film(seed, 12.0)].concat());
     check("its opening alone", &opens, &copy, None);

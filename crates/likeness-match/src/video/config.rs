@@ -202,8 +202,14 @@ pub struct Evidence {
     pub usually_alike: f64,
     /// ...or the match loses log-odds in proportion to what is missing.
     pub unlike: f64,
-    /// Share of where it shows it in which a copy of a reference that stands still must do so as well.
+    /// A copy of a reference that stands still shows this share of it at least...
+    pub still_visible: f64,
+    /// ...on this share of its own picture...
+    pub still_area: f64,
+    /// ...of which this share stands still as well...
     pub still_share: f64,
+    /// ...and no side of it is cut off by more than this part of it with as much room beyond the other.
+    pub still_pushed: f64,
     /// Such a copy shows this share of the keypoints that it should...
     pub still_found: f64,
     /// ...and at most so many of them lie where all around them is something else.
@@ -246,7 +252,10 @@ impl Default for Evidence {
             little_motion: 1.0 / 16.0,
             usually_alike: 0.78,
             unlike: 100.0,
+            still_visible: 0.6,
+            still_area: 0.2,
             still_share: 0.75,
+            still_pushed: 0.07,
             still_found: 0.75,
             still_holes: 0.03,
             still_prior: -20.0,

@@ -364,7 +364,7 @@ impl Motion {
 
 /// The query's own picture as the reference's fractions; beyond 0..=1 where there is room around the
 /// copy.
-fn limit(map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
+pub(super) fn limit(map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
     let Some(back) = map.inverse() else {
         return Rect::FULL;
     };

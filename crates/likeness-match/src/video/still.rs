@@ -11,7 +11,7 @@ use super::film::{Film, Warps};
 use super::geometry::{Affine, Fit};
 use super::rectangles;
 use super::refind::{Which, places, refind};
-use super::substance::{Substance, likeness};
+use super::substance::{Likeness, Substance, likeness};
 use super::timeline::Line;
 use super::{Comparison, Seen, Verified, segment};
 use likeness_core::report::Segment;
@@ -47,54 +47,69 @@ impl Comparison<'_> {
             && holes(&places) <= weights.still_holes
     }
 
+    /// Whether so much is shown, for so long, that it can be weighed.
+    fn enough(&self, warps: &Warps, shown: &Shown, config: &VideoMatchConfig) -> bool {
+        let thumbs = &self.reference.thumbnails;
+        let area = (thumbs.width * thumbs.height) as f64;
+        let weights = &config.evidence;
+        warps.pixels.len() as f64 >= weights.still_visible * area
+            && shown.area >= weights.still_area
+            && self.query.duration.min(self.reference.duration) >= config.min_seconds
+            && stays(warps, &self.query.thumbnails, weights)
+    }
+
+    /// Whether the query's edge cuts off a side of the reference while there is room beyond the other side. So
+    /// agree sheets of one grid, one of them moved by a field; a copy is cut, or has room, or is cut before it
+    /// is placed.
+    fn pushed_out(&self, map: &Affine, weights: &Evidence) -> bool {
+        let edges = rectangles::limit(map, self.reference.aspect, self.query.aspect);
+        let sides = [(edges.x0, 1.0 - edges.x1), (edges.y0, 1.0 - edges.y1)];
+        let most = weights.still_pushed;
+        let pushed = |cut: f64, other: f64| cut > most && -other > most;
+        sides.iter().any(|&(a, b)| pushed(a, b) || pushed(b, a))
+    }
+
+    /// What is known of each of the warps' pixels over some seconds of the query.
+    fn known(&self, warps: &Warps, span: (f64, f64)) -> Vec<Likeness> {
+        let there = (0.0, 2.0 * MOMENT.start);
+        let (query, reference) = (&self.query.thumbnails, &self.reference.thumbnails);
+        let films = (
+            Film::raw(query, &warps.query, span),
+            Film::raw(reference, &warps.reference, there),
+        );
+        likeness(&films.0, &films.1, MOMENT, &warps.pixels, reference.width)
+    }
+
     /// Weighs whether the query is the one picture of a reference that stands still; `None` where that
     /// is below the threshold.
     pub(super) fn examine_still(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
-        let Comparison {
-            query,
-            reference,
-            look,
-            ..
-        } = *self;
+        let (query, reference, look) = (self.query, self.reference, self.look);
         let warps = Warps::new(&fit.map, look, reference, query);
-        let thumbs = &reference.thumbnails;
-        let length = query.duration.min(reference.duration);
-        let weights = &config.evidence;
-        if warps.pixels.len() < thumbs.width * thumbs.height / 20
-            || length < config.min_seconds
-            || !stays(&warps, &query.thumbnails, weights)
-        {
-            return None;
-        }
-        let span = (0.0, query.duration.min(LOOK));
         let placed = (&fit.map, look.mirrored);
-        let there = (0.0, 2.0 * MOMENT.start);
-        let known = likeness(
-            &Film::raw(&query.thumbnails, &warps.query, span),
-            &Film::raw(thumbs, &warps.reference, there),
-            MOMENT,
-            &warps.pixels,
-            thumbs.width,
-        );
-        let refound = refind(query, reference, placed, MOMENT, span, Which::All, config);
-        let frames = query.keyframes.iter();
-        let frames = frames.filter(|f| f.seconds() <= span.1).count().max(1) as f64;
         let shown = Shown {
             turn: fit.map.rotation_degrees(),
             speed: 1.0,
             area: warps.area(&fit.map, reference, query),
         };
+        if !self.enough(&warps, &shown, config)
+            || self.pushed_out(&fit.map, &config.evidence)
+            || !self.whole(placed, config)
+        {
+            return None;
+        }
+        let span = (0.0, query.duration.min(LOOK));
+        let known = self.known(&warps, span);
+        let refound = refind(query, reference, placed, MOMENT, span, Which::All, config);
+        let frames = query.keyframes.iter();
+        let frames = frames.filter(|f| f.seconds() <= span.1).count().max(1) as f64;
         let keypoints = (refound.found as f64 / frames, refound.chance / frames);
-        let evidence = match self.whole(placed, config) {
-            true => evidence(keypoints, Substance::of(&known), &shown, weights),
-            false => f64::NEG_INFINITY,
-        };
+        let substance = Substance::of(&known);
+        let evidence = evidence(keypoints, substance, &shown, &config.evidence);
         tracing::debug!(
             query = query.duration,
             reference = self.id.0,
-            ?refound,
-            frames,
-            substance = ?Substance::of(&known),
+            ?keypoints,
+            ?substance,
             evidence,
             ?look,
             "examined, still"
