@@ -210,7 +210,9 @@ pub struct Evidence {
     pub still_share: f64,
     /// ...and no side of it is cut off by more than this part of it with as much room beyond the other.
     pub still_pushed: f64,
-    /// Such a copy shows this share of the keypoints that it should...
+    /// Such a copy shows other shades of grey, after the curve that most of it follows, on this share at most...
+    pub still_other: f64,
+    /// ...and this share of the keypoints that it should...
     pub still_found: f64,
     /// ...and at most so many of them lie where all around them is something else.
     pub still_holes: f64,
@@ -256,6 +258,7 @@ impl Default for Evidence {
             still_area: 0.2,
             still_share: 0.75,
             still_pushed: 0.07,
+            still_other: 0.01,
             still_found: 0.75,
             still_holes: 0.03,
             still_prior: -20.0,

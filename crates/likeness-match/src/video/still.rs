@@ -9,6 +9,7 @@ use super::config::{Evidence, VideoMatchConfig};
 use super::evidence::Shown;
 use super::film::{Film, Warps};
 use super::geometry::{Affine, Fit};
+use super::overlay;
 use super::rectangles;
 use super::refind::{Which, places, refind};
 use super::substance::{Likeness, Substance, likeness};
@@ -98,6 +99,11 @@ impl Comparison<'_> {
             return None;
         }
         let span = (0.0, query.duration.min(LOOK));
+        let standing = overlay::standing(&warps, (MOMENT, span), query, reference);
+        let other = standing.iter().filter(|on| **on).count();
+        if other as f64 > config.evidence.still_other * standing.len() as f64 {
+            return None;
+        }
         let known = self.known(&warps, span);
         let refound = refind(query, reference, placed, MOMENT, span, Which::All, config);
         let frames = query.keyframes.iter();
@@ -110,6 +116,7 @@ impl Comparison<'_> {
             reference = self.id.0,
             ?keypoints,
             ?substance,
+            other,
             evidence,
             ?look,
             "examined, still"
