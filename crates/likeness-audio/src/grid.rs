@@ -21,14 +21,16 @@ pub(crate) struct GridBuilder {
     summed: usize,
     prefix: Vec<f32>,
     row: Vec<f32>,
-    /// Dense rows that are not pooled.
-    values: Vec<i8>,
+    /// Dense rows; of a reference those that are not pooled.
+    dense: Grid,
     /// A reference's rows: hours of dense ones would weigh six times as much.
-    pooled: Vec<i8>,
+    pooled: Grid,
 }
 
 impl GridBuilder {
     pub(crate) fn new(config: &AudioConfig, density: Density) -> GridBuilder {
+        let step = config.grid_frames as u32 * TICKS_PER_FRAME;
+        let dense = Grid::new(config.bins as u16, step, Density::Query, []);
         GridBuilder {
             density,
             frames: config.grid_frames,
@@ -37,8 +39,8 @@ impl GridBuilder {
             summed: 0,
             prefix: vec![0.0; config.bins + 1],
             row: vec![0.0; config.bins],
-            values: Vec::new(),
-            pooled: Vec::new(),
+            pooled: dense.pooled(),
+            dense,
         }
     }
 
@@ -51,39 +53,28 @@ impl GridBuilder {
             let scale = LEVELS / self.frames as f32;
             self.sum.iter_mut().for_each(|v| *v *= scale);
             stand_out(&self.sum, self.contrast, &mut self.prefix, &mut self.row);
-            self.values
-                .extend(self.row.iter().map(|v| v.round().clamp(-8.0, 7.0) as i8));
+            self.dense.extend(self.row.iter().map(|v| v.round() as i8));
             self.sum.fill(0.0);
             self.summed = 0;
-            if self.density == Density::Reference && self.values.len() == BATCH * self.sum.len() {
-                let batch = self.dense();
-                self.pooled.extend(batch.pooled().values);
-                self.values = batch.values;
-                self.values.clear();
+            if self.density == Density::Reference && self.dense.rows() == BATCH {
+                self.pool();
             }
         }
     }
 
-    fn dense(&mut self) -> Grid {
-        Grid {
-            bins: self.sum.len() as u16,
-            step: self.frames as u32 * TICKS_PER_FRAME,
-            values: std::mem::take(&mut self.values),
-        }
+    fn pool(&mut self) {
+        let batch = self.dense.pooled();
+        self.pooled.extend(batch.of_rows(0..batch.rows()));
+        self.dense = self.dense.emptied();
     }
 
     /// The grid; frames that do not fill a row are dropped.
     pub(crate) fn finish(mut self) -> Grid {
-        let last = self.dense();
         match self.density {
-            Density::Query => last,
+            Density::Query => self.dense,
             Density::Reference => {
-                let last = last.pooled();
-                self.pooled.extend(last.values);
-                Grid {
-                    values: self.pooled,
-                    ..last
-                }
+                self.pool();
+                self.pooled
             }
         }
     }

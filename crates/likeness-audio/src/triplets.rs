@@ -8,6 +8,7 @@
 use crate::config::{AudioConfig, Reach};
 use likeness_core::audio::{Peak, STEPS_PER_BIN, Surface};
 use likeness_core::{AudioFingerprint, Posting, ReferenceId};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Cells of the ratio of the two gaps.
@@ -223,8 +224,12 @@ pub fn postings(fingerprint: &AudioFingerprint, reference: ReferenceId) -> Vec<P
     let reach = AudioConfig::default().reference_reach;
     let mut postings = Vec::new();
     for surface in Surface::ALL {
-        let peaks = fingerprint.peaks(surface).iter();
-        let sparse: Vec<Peak> = peaks.copied().filter(|p| p.sparse).collect();
+        let peaks = fingerprint.peaks(surface);
+        // Those of a long reference are not held twice.
+        let sparse: Cow<'_, [Peak]> = match peaks.iter().all(|p| p.sparse) {
+            true => peaks.into(),
+            false => peaks.iter().copied().filter(|p| p.sparse).collect(),
+        };
         triplets(&sparse, &reach, &mut |triplet| {
             postings.push(Posting {
                 term: term(surface, &triplet),

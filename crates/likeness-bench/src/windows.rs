@@ -1,7 +1,7 @@
 //! Windows cut out of fingerprints, as if only that stretch of the file had been uploaded: thousands
 //! of queries from one decoding.
 
-use likeness_core::audio::{Grid, Peak, TICKS_PER_SECOND};
+use likeness_core::audio::{Peak, TICKS_PER_SECOND};
 use likeness_core::video::{Keyframe, Thumbnails, VideoConfig};
 use likeness_core::{AudioFingerprint, VideoFingerprint};
 use likeness_distort::Random;
@@ -40,17 +40,15 @@ pub(crate) fn sound(of: &AudioFingerprint, (start, end): (f64, f64)) -> AudioFin
             })
             .collect()
     };
-    let bins = usize::from(of.grid.bins);
     let rows = (first as usize).min(of.grid.rows())..(last as usize).min(of.grid.rows());
+    let mut grid = of.grid.emptied();
+    grid.extend(of.grid.of_rows(rows));
     AudioFingerprint {
         duration: f64::from(to - from) / TICKS_PER_SECOND,
         density: of.density,
         onsets: cut(&of.onsets),
         partials: cut(&of.partials),
-        grid: Grid {
-            values: of.grid.values[rows.start * bins..rows.end * bins].to_vec(),
-            ..of.grid
-        },
+        grid,
     }
 }
 

@@ -4,6 +4,10 @@
 //! octave, 24 to the semitone) above the lowest analysed frequency, so that shifting the pitch is
 //! adding and every value is a small integer.
 
+mod grid;
+
+pub use grid::Grid;
+
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -17,15 +21,6 @@ pub const STEPS_PER_BIN: u16 = 8;
 pub const BINS: u16 = 162;
 /// Largest strength of a peak.
 pub const MAX_STRENGTH: u8 = 31;
-/// Levels of a dense grid's values: -8..=7.
-const DENSE_LEVELS: std::ops::RangeInclusive<i8> = -8..=7;
-/// Levels of a sparse grid's values: 0..=3.
-const SPARSE_LEVELS: std::ops::RangeInclusive<i8> = 0..=3;
-/// Rows and bins of a dense grid that one value of a sparse grid sums up.
-const POOL_ROWS: usize = 2;
-const POOL_BINS: usize = 3;
-/// Lower bounds of the sparse levels 1, 2 and 3, on the sum of the pooled dense values.
-const POOL_LEVELS: [i32; 3] = [-5, 1, 9];
 /// Ticks within which an extractor keeps so many peaks of a surface at most: the strongest, and the
 /// strongest of those that a reference keeps. `likeness-audio` checks that its settings keep to it.
 pub const CROWD_TICKS: u32 = 345;
@@ -62,52 +57,6 @@ pub struct Peak {
     pub strength: u8,
     /// Whether the sparse form keeps it.
     pub sparse: bool,
-}
-
-/// Log spectrum relative to its neighbourhood in frequency, row by row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grid {
-    /// Values in a row; bin `i` of a row spans `BINS / bins` spectral bins.
-    pub bins: u16,
-    /// Ticks from one row to the next; row `i` covers ticks `i * step..(i + 1) * step`.
-    pub step: u32,
-    /// Row after row; a whole number of rows.
-    pub values: Vec<i8>,
-}
-
-impl Grid {
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.values.len() / usize::from(self.bins.max(1))
-    }
-
-    /// The values of row `i`.
-    pub fn row(&self, i: usize) -> &[i8] {
-        let bins = usize::from(self.bins);
-        &self.values[i * bins..(i + 1) * bins]
-    }
-
-    /// The coarser grid that a library stores: a row for two of this one, the last of an odd number
-    /// dropped.
-    pub fn pooled(&self) -> Grid {
-        let bins = usize::from(self.bins);
-        let mut values = Vec::with_capacity(self.values.len() / (POOL_ROWS * POOL_BINS));
-        for pair in self.values.chunks_exact(bins * POOL_ROWS) {
-            let (first, second) = pair.split_at(bins);
-            for (a, b) in first
-                .chunks_exact(POOL_BINS)
-                .zip(second.chunks_exact(POOL_BINS))
-            {
-                let sum: i32 = a.iter().chain(b).map(|&v| i32::from(v)).sum();
-                values.push(POOL_LEVELS.iter().filter(|&&bound| sum >= bound).count() as i8);
-            }
-        }
-        Grid {
-            bins: (bins / POOL_BINS) as u16,
-            step: self.step * POOL_ROWS as u32,
-            values,
-        }
-    }
 }
 
 /// Fingerprint of one sound track.
@@ -172,10 +121,7 @@ impl AudioFingerprint {
         w.u8(matches!(self.density, Density::Query) as u8);
         encode_peaks(&mut w, &self.onsets);
         encode_peaks(&mut w, &self.partials);
-        w.varint(u64::from(self.grid.bins));
-        w.varint(u64::from(self.grid.step));
-        w.varint(self.grid.rows() as u64);
-        pack_levels(&mut w, &self.grid.values, levels(self.density));
+        self.grid.encode(&mut w);
         w.into_bytes()
     }
 
@@ -199,7 +145,7 @@ impl AudioFingerprint {
         };
         let onsets = decode_peaks(&mut r)?;
         let partials = decode_peaks(&mut r)?;
-        let grid = decode_grid(&mut r, density)?;
+        let grid = Grid::decode(&mut r, density)?;
         r.finish()?;
         Ok(AudioFingerprint {
             duration,
@@ -221,17 +167,6 @@ fn check_peaks(peaks: &[Peak], end: f64) -> Result<(), WireError> {
         true => Err(WireError::OutOfRange("peaks at a time")),
         false => Ok(()),
     }
-}
-
-fn levels(density: Density) -> std::ops::RangeInclusive<i8> {
-    match density {
-        Density::Reference => SPARSE_LEVELS,
-        Density::Query => DENSE_LEVELS,
-    }
-}
-
-fn level_bits(levels: &std::ops::RangeInclusive<i8>) -> usize {
-    (levels.end() - levels.start() + 1).ilog2() as usize
 }
 
 /// Three bytes a peak, nearly always: the time since the last one; frequency (11 bits), strength
@@ -274,53 +209,6 @@ fn decode_peaks(r: &mut Reader<'_>) -> Result<Vec<Peak>, WireError> {
     Ok(peaks)
 }
 
-/// Values of `levels` in the fewest whole bits, lowest bits first.
-fn pack_levels(w: &mut Writer, values: &[i8], levels: std::ops::RangeInclusive<i8>) {
-    let bits = level_bits(&levels);
-    for chunk in values.chunks(8 / bits) {
-        let byte = chunk.iter().enumerate().fold(0u8, |byte, (i, &v)| {
-            let code = v.clamp(*levels.start(), *levels.end()) - levels.start();
-            byte | (code as u8) << (i * bits)
-        });
-        w.u8(byte);
-    }
-}
-
-fn decode_grid(r: &mut Reader<'_>, density: Density) -> Result<Grid, WireError> {
-    let (bins, step, rows) = (r.varint()?, r.varint()?, r.varint()?);
-    let bins = u16::try_from(bins).ok().filter(|b| (1..=BINS).contains(b));
-    let bins = bins.ok_or(WireError::OutOfRange("grid bins"))?;
-    let step = u32::try_from(step).ok().filter(|s| (1..=4096).contains(s));
-    let step = step.ok_or(WireError::OutOfRange("grid step"))?;
-    let levels = levels(density);
-    let bits = level_bits(&levels);
-    let per_byte = 8 / bits;
-    let room = (r.remaining() * per_byte) as u64 / u64::from(bins);
-    if rows > room {
-        return Err(WireError::OutOfRange("grid rows"));
-    }
-    let count = rows as usize * usize::from(bins);
-    let packed = r.bytes(count.div_ceil(per_byte))?;
-    let mut values = match density {
-        Density::Reference => unpack_levels::<4>(packed, *levels.start()),
-        Density::Query => unpack_levels::<2>(packed, *levels.start()),
-    };
-    values.truncate(count);
-    Ok(Grid { bins, step, values })
-}
-
-/// What [`pack_levels`] packed, `PER_BYTE` values a byte, the last byte's unused ones among them.
-fn unpack_levels<const PER_BYTE: usize>(packed: &[u8], lowest: i8) -> Vec<i8> {
-    let bits = 8 / PER_BYTE;
-    let mask = (1u8 << bits) - 1;
-    let mut values = vec![0; packed.len() * PER_BYTE];
-    let (bytes, _) = values.as_chunks_mut::<PER_BYTE>();
-    for (values, byte) in bytes.iter_mut().zip(packed) {
-        *values = std::array::from_fn(|i| (byte >> (i * bits) & mask) as i8 + lowest);
-    }
-    values
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,7 +237,7 @@ mod tests {
     }
 
     fn fingerprint() -> impl Strategy<Value = AudioFingerprint> {
-        let rows = proptest::collection::vec(DENSE_LEVELS, 0..12 * 6);
+        let rows = proptest::collection::vec(-8..=7i8, 0..12 * 6);
         (0.0..4000.0f64, peaks(), peaks(), rows).prop_map(|(duration, onsets, partials, mut v)| {
             v.truncate(v.len() / 6 * 6);
             AudioFingerprint {
@@ -357,11 +245,7 @@ mod tests {
                 density: Density::Query,
                 onsets,
                 partials,
-                grid: Grid {
-                    bins: 6,
-                    step: 32,
-                    values: v,
-                },
+                grid: Grid::new(6, 32, Density::Query, v),
             }
         })
     }
@@ -411,11 +295,7 @@ mod tests {
                 density: Density::Query,
                 onsets,
                 partials: Vec::new(),
-                grid: Grid {
-                    bins: 2,
-                    step: 32,
-                    values: vec![0; 2 * rows],
-                },
+                grid: Grid::new(2, 32, Density::Reference, vec![0; 2 * rows]),
             };
             assert_eq!(
                 fingerprint.check().err(),

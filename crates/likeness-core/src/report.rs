@@ -175,7 +175,8 @@ pub struct Segment {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query_rect: Option<Rect>,
     /// Video: `true` where reference and query are one still picture: when it is shown, and how fast,
-    /// cannot be told, and the times are those of both from their starts on.
+    /// cannot be told. The times are those of all of the query, and of as much of the reference or of
+    /// all of that; the speed is 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub still: Option<bool>,
 }

@@ -64,6 +64,9 @@ impl MatchView {
             .map(|s| s.query_end - s.query_start)
             .sum();
         let summary = match &found.segments[..] {
+            [one] if one.still == Some(true) => {
+                "The query shows the one still picture of the reference.".to_owned()
+            }
             [one] => format!(
                 "{} of the query is {} of the reference.",
                 stretch(one.query_start, one.query_end),
@@ -72,10 +75,17 @@ impl MatchView {
             many => format!("{} stretches, {} together.", many.len(), time(total)),
         };
         let rows = found.segments.iter().map(|s| {
+            let (there, speed) = match s.still {
+                Some(true) => ("a still picture: at any time".to_owned(), String::new()),
+                _ => (
+                    stretch(s.reference_start, s.reference_end),
+                    format!("{:.3}", s.speed),
+                ),
+            };
             [
                 stretch(s.query_start, s.query_end),
-                stretch(s.reference_start, s.reference_end),
-                format!("{:.3}", s.speed),
+                there,
+                speed,
                 s.pitch_semitones
                     .map_or(String::new(), |p| format!("{p:+.2}")),
             ]

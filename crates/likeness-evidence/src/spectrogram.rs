@@ -102,7 +102,7 @@ fn value_at(grid: &Grid, seconds: f64, bin: f64) -> Option<i8> {
     let column = bin * f64::from(grid.bins) / f64::from(BINS);
     let inside = row >= 0.0 && (row as usize) < grid.rows();
     let inside = inside && column >= 0.0 && column < f64::from(grid.bins);
-    inside.then(|| grid.row(row as usize)[column as usize])
+    inside.then(|| grid.value(row as usize, column as usize))
 }
 
 /// `brightness` of a column and a row from the bottom; 0 is black and 1 white.

@@ -170,8 +170,8 @@ pub(crate) fn doubts(found: &Match, sound: Option<&SoundView>) -> Vec<(&'static 
              the other, at one speed and one pitch, without one being a copy of the other."
         ),
         (Media::Video, _, Some(segment)) if segment.still == Some(true) => {
-            "Both works show one still picture throughout. Another picture with corners of the same look in \
-             the same places, all over it, would have to be shown. Pictures that differ in small \
+            "The reference is one still picture, and the query shows it throughout. Another picture with \
+             corners of the same look in the same places, all over it, would have to be shown. Pictures that differ in small \
              print only are not told apart, and when and how fast the picture is shown proves nothing."
                 .to_owned()
         }

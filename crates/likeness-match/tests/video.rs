@@ -517,12 +517,18 @@ fn a_picture_that_stands_still_is_found_where_all_of_it_is_shown() {
         let references: Vec<u32> = found.iter().map(|f| f.reference.0).collect();
         assert_eq!(references, Vec::from_iter(want), "{name}: {found:?}");
         let segments = found.iter().flat_map(|f| &f.segments);
-        let mut segments = segments.map(|s| (s.still, s.speed, s.query_start, s.reference_start));
-        assert!(segments.all(|s| s == (Some(true), 1.0, 0.0, 0.0)), "{name}");
+        for s in segments {
+            assert_eq!((s.still, s.speed), (Some(true), 1.0), "{name}");
+            assert_eq!((s.query_start, s.reference_start), (0.0, 0.0), "{name}");
+            let length = frames.len() as f64 / RATE;
+            assert!((s.query_end - length).abs() < 1.0, "{name}: {s:?}");
+        }
     };
     let store = library_of(|seed, seconds| still(&texture(seed), seconds));
     let copy = still(&texture(2), 12.0);
     check("the same", &store, &copy, Some(1));
+    let longer = still(&texture(2), 60.0);
+    check("far longer than the reference", &store, &longer, Some(1));
     let mirrored = changed(&copy, |p| {
         Picture::from(WIDTH, HEIGHT, |x, y| p.at(WIDTH - 1 - x, y))
     });

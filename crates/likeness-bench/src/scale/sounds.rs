@@ -62,10 +62,7 @@ impl Stream for AudioFingerprint {
             duration: 0.0,
             onsets: Vec::new(),
             partials: Vec::new(),
-            grid: Grid {
-                values: Vec::new(),
-                ..self.grid
-            },
+            grid: self.grid.emptied(),
             density: self.density,
         }
     }
@@ -145,12 +142,12 @@ fn move_rows(to: &mut Grid, from: &Grid, rows: u32, place: &Place, change: &Chan
     for row in 0..rows {
         let tick = place.start + f64::from(row * from.step) * place.speed;
         let row = (tick / f64::from(from.step)) as usize;
-        let row = from.row(row.min(from.rows().saturating_sub(1)));
+        let row: Vec<i8> = from.row(row.min(from.rows().saturating_sub(1))).collect();
         let moved = (0..bins).map(|bin| {
             let source = usize::try_from(bin - shift).ok();
             source.and_then(|bin| row.get(bin)).copied().unwrap_or(0)
         });
-        to.values.extend(moved);
+        to.extend(moved);
     }
 }
 
@@ -172,16 +169,14 @@ mod tests {
         };
         let (bins, step) = (54, 32);
         let rows = 20_000 / step;
+        let values = (0..rows * u32::from(bins)).map(|i| (i % 4) as i8);
+        let grid = Grid::new(bins, step, Density::Reference, values);
         AudioFingerprint {
             duration: 20_000.0 / TICKS_PER_SECOND,
             density: Density::Reference,
             onsets: peaks(0).collect(),
             partials: peaks(25).collect(),
-            grid: Grid {
-                bins,
-                step,
-                values: (0..rows * u32::from(bins)).map(|i| (i % 4) as i8).collect(),
-            },
+            grid,
         }
     }
 

@@ -39,11 +39,7 @@ pub(crate) fn fingerprint(seed: u32) -> Fingerprint {
             density: Density::Reference,
             onsets: peaks(300),
             partials: peaks(seed % 5),
-            grid: Grid {
-                bins: 54,
-                step: 64,
-                values: Vec::new(),
-            },
+            grid: Grid::new(54, 64, Density::Reference, []),
         }),
         video: StreamState::Absent,
     }

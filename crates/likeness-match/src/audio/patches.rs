@@ -73,11 +73,11 @@ fn row_seconds(grid: &Grid) -> f64 {
 /// Bins by rows, on the sparse grid's scale.
 fn values(grid: &Grid) -> Array2<f32> {
     let dense = grid.bins == BINS;
-    let level = |&v: &i8| match dense {
+    let level = |v: i8| match dense {
         true => (f32::from(v) + 1.5).clamp(0.0, 3.0),
         false => f32::from(v),
     };
-    let all = grid.values.iter().map(level).collect();
+    let all = grid.of_rows(0..grid.rows()).map(level).collect();
     let shape = (grid.rows(), usize::from(grid.bins));
     let rows = Array2::from_shape_vec(shape, all).unwrap_or_default();
     rows.reversed_axes()
@@ -130,6 +130,7 @@ fn normalised(cells: ArrayView2<'_, f32>) -> Option<Vec<f32>> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use likeness_core::Density;
 
     /// A dense grid of notes drawn from a seed, shifted by thirds of a semitone and played at a
     /// speed.
@@ -150,11 +151,7 @@ pub(super) mod tests {
                 }
             }
         }
-        Grid {
-            bins: BINS,
-            step,
-            values,
-        }
+        Grid::new(BINS, step, Density::Query, values)
     }
 
     #[test]
@@ -185,11 +182,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_does_not_change_or_fit_has_no_patch() {
-        let still = Grid {
-            bins: BINS,
-            step: 32,
-            values: vec![3; usize::from(BINS) * 300],
-        };
+        let values = vec![3; usize::from(BINS) * 300];
+        let still = Grid::new(BINS, 32, Density::Query, values);
         assert!(of_reference(&still).1.is_empty());
         assert!(Turned::new(&still, 0.0).patch(0.0, 1.0).is_none());
         let moving = grid(1, 8.0, 0, 1.0);

@@ -148,11 +148,7 @@ mod tests {
             density: Density::Reference,
             onsets,
             partials: Vec::new(),
-            grid: Grid {
-                bins: 54,
-                step: 64,
-                values: Vec::new(),
-            },
+            grid: Grid::new(54, 64, Density::Reference, []),
         }
     }
 

@@ -263,7 +263,6 @@ impl Panels {
             sampled.push((row, values));
         }
         let bands = bands.filter(|b| b.len() >= bins / 4 && sampled.len() >= 8)?;
-        let cut = |row: &mut dyn Iterator<Item = f32>| -> Vec<f32> { row.collect() };
         let mut panels = Panels {
             bands: bands.len(),
             query: Vec::new(),
@@ -272,10 +271,8 @@ impl Panels {
         };
         for (row, values) in &sampled {
             panels.query.extend(&values[bands.clone()]);
-            let reference = grid.row(*row)[bands.clone()].iter();
-            panels
-                .reference
-                .extend(cut(&mut reference.map(|&v| f32::from(v))));
+            let reference = bands.clone().map(|band| f32::from(grid.value(*row, band)));
+            panels.reference.extend(reference);
         }
         let parts = PARTS.len() as f32;
         panels.query.iter_mut().for_each(|value| *value /= parts);

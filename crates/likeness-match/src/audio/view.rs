@@ -109,9 +109,11 @@ impl SmoothGrid {
         let bins = usize::from(grid.bins);
         let rows = grid.rows();
         let dense = grid.bins == BINS;
-        let mut values = vec![0.0; grid.values.len()];
+        let mut values = vec![0.0; rows * bins];
+        let mut row: Vec<f32> = Vec::with_capacity(bins);
         for i in 0..rows {
-            let row = grid.row(i);
+            row.clear();
+            row.extend(grid.row(i).map(f32::from));
             for j in 0..bins {
                 let near = if dense {
                     j.saturating_sub(1)..(j + 2).min(bins)
@@ -119,7 +121,7 @@ impl SmoothGrid {
                     j..j + 1
                 };
                 let count = near.len() as f32;
-                let sum: f32 = row[near].iter().map(|&v| f32::from(v)).sum();
+                let sum: f32 = row[near].iter().sum();
                 values[i * bins + j] = sum / count;
             }
         }

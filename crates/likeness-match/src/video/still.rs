@@ -137,6 +137,8 @@ impl Comparison<'_> {
                 evidence,
                 segment: Segment {
                     still: Some(true),
+                    // However short the reference is: its one picture is shown all along.
+                    query_end: query.duration,
                     ..segment(whole, placed, picture, query, reference)
                 },
                 change: 0.0,

@@ -140,11 +140,7 @@ mod tests {
             density: Density::Query,
             onsets: Vec::new(),
             partials: Vec::new(),
-            grid: Grid {
-                bins: 1,
-                step: 1,
-                values: Vec::new(),
-            },
+            grid: Grid::new(1, 1, Density::Query, []),
         });
         Look {
             start,
