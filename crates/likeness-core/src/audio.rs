@@ -8,7 +8,7 @@ mod grid;
 
 pub use grid::Grid;
 
-use crate::fingerprint::Density;
+use crate::fingerprint::{Density, MAX_SECONDS};
 use crate::wire::{Reader, WireError, Writer};
 
 /// Ticks in a second: 32 samples at 11 025 Hz.
@@ -135,7 +135,7 @@ impl AudioFingerprint {
             return Err(WireError::OtherExtractor("audio"));
         }
         let duration = r.f64("audio duration")?;
-        if !(0.0..=f64::from(u32::MAX) / TICKS_PER_SECOND).contains(&duration) {
+        if !(0.0..=MAX_SECONDS).contains(&duration) {
             return Err(WireError::OutOfRange("audio duration"));
         }
         let density = match r.u8()? {

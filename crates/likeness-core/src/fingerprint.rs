@@ -1,6 +1,6 @@
 //! The fingerprint of one work, and its portable encoding (FORMAT.md, "Fingerprint file").
 
-use crate::audio::AudioFingerprint;
+use crate::audio::{AudioFingerprint, TICKS_PER_SECOND};
 use crate::video::VideoFingerprint;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -115,6 +115,8 @@ impl<F> StreamState<F> {
 
 /// Seconds that a stream may be longer than the whole: they count by their own clocks.
 const ROUNDING: f64 = 0.1;
+/// Seconds of the longest media: as many as sound has ticks to count.
+pub const MAX_SECONDS: f64 = u32::MAX as f64 / TICKS_PER_SECOND;
 
 /// The fingerprint of one work.
 #[derive(Debug, Clone, PartialEq)]
@@ -200,6 +202,9 @@ impl Fingerprint {
         let mut content = [0; 32];
         content.copy_from_slice(r.bytes(32)?);
         let duration = r.f64("duration")?;
+        if !(0.0..=MAX_SECONDS).contains(&duration) {
+            return Err(WireError::OutOfRange("duration"));
+        }
         let density = match r.u8()? {
             0 => Density::Reference,
             1 => Density::Query,
@@ -265,6 +270,19 @@ mod tests {
             damaged[i] ^= 0x10;
             assert!(Fingerprint::decode(&damaged).is_err(), "byte {i}");
             assert!(Fingerprint::decode(&bytes[..i]).is_err(), "cut at {i}");
+        }
+    }
+
+    #[test]
+    fn longer_than_any_media_is_refused() {
+        for duration in [-1.0, 2.0 * MAX_SECONDS, 1e300] {
+            let bytes = Fingerprint {
+                duration,
+                ..sample()
+            }
+            .encode();
+            let refused = Err(WireError::OutOfRange("duration"));
+            assert_eq!(Fingerprint::decode(&bytes), refused, "{duration}");
         }
     }
 

@@ -20,7 +20,7 @@ pub mod video;
 pub mod wire;
 
 pub use audio::AudioFingerprint;
-pub use fingerprint::{ContentHash, Density, Fingerprint, StreamState};
+pub use fingerprint::{ContentHash, Density, Fingerprint, MAX_SECONDS, StreamState};
 pub use frame::LumaFrame;
 pub use geometry::Rect;
 pub use pcm::PcmBlock;

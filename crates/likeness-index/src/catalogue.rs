@@ -2,7 +2,7 @@
 
 use crate::checksum::Span;
 use likeness_core::wire::{Reader, WireError, Writer};
-use likeness_core::{ContentHash, ReferenceId, StreamState};
+use likeness_core::{ContentHash, MAX_SECONDS, ReferenceId, StreamState};
 
 /// Least bytes of an encoded entry: id, identifier's length, content, duration, time, two states.
 const MIN_ENTRY: usize = 1 + 1 + 32 + 8 + 1 + 2;
@@ -100,11 +100,16 @@ fn decode_entry(r: &mut Reader<'_>) -> Result<Entry, WireError> {
         .to_owned();
     let mut content = [0; 32];
     content.copy_from_slice(r.bytes(32)?);
+    let duration = r.f64("duration")?;
+    // The hours of all say what chance gives.
+    if !(0.0..=MAX_SECONDS).contains(&duration) {
+        return Err(WireError::OutOfRange("duration"));
+    }
     Ok(Entry {
         id: ReferenceId(id),
         identifier,
         content,
-        duration: r.f64("duration")?,
+        duration,
         added: r.varint()?,
         audio: decode_state(r)?,
         video: decode_state(r)?,

@@ -227,14 +227,17 @@ impl Manifest {
     }
 }
 
-/// Whether a directory holds at most what a writer makes before its first manifest.
+/// Whether a directory holds at most what a writer makes before its first manifest. Runs it makes
+/// later: where there are some, a manifest was lost, or they are somebody else's.
 fn is_unborn(library: &Path) -> bool {
     let Ok(files) = fs::read_dir(library) else {
         return false;
     };
     let ours = ["runs", "lock", "manifest.tmp"];
     let mut names = files.map(|file| file.map(|f| f.file_name()));
+    let runs = fs::read_dir(runs_path(library));
     names.all(|name| name.is_ok_and(|name| ours.iter().any(|own| name == *own)))
+        && runs.map_or(true, |mut runs| runs.next().is_none())
 }
 
 fn decode_body(bytes: &[u8], version: u32) -> Result<Manifest, WireError> {
@@ -244,6 +247,9 @@ fn decode_body(bytes: &[u8], version: u32) -> Result<Manifest, WireError> {
         video: r.u64()?,
     };
     let generation = r.varint()?;
+    if generation == u64::MAX {
+        return Err(WireError::OutOfRange("generation"));
+    }
     let next_reference = small(r.varint()?, "number of the next reference")?;
     let next_run = r.varint()?;
     let runs = (0..r.count(MIN_RUN, "number of runs")?)

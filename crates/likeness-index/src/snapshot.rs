@@ -3,7 +3,7 @@
 use crate::catalogue::Entry;
 use crate::durable::damaged;
 use crate::error::LibraryError;
-use crate::manifest::{Extractors, Manifest, manifest_path, run_path};
+use crate::manifest::{Extractors, Manifest, RunInfo, manifest_path, run_path};
 use crate::run::Run;
 use crate::store::{Estimate, Store, StoreError};
 use likeness_core::report::Media;
@@ -221,14 +221,20 @@ impl Store for Snapshot {
 fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError> {
     let open = manifest.runs.iter().map(|info| Run::open(library, info));
     let runs: Vec<Run> = open.collect::<Result<_, _>>()?;
-    let ids = runs.iter().flat_map(|run| run.entries()).map(|e| e.id.0);
-    match ids.is_sorted_by(|a, b| a < b) {
-        true => Ok(runs),
-        false => Err(damaged(
-            &manifest_path(library),
-            "its runs are out of order",
-        )),
+    let ids = || runs.iter().flat_map(|run| run.entries()).map(|e| e.id.0);
+    let wrong = |reason| Err(damaged(&manifest_path(library), reason));
+    if !ids().is_sorted_by(|a, b| a < b) {
+        return wrong("its runs are out of order");
     }
+    // A writer would give a number anew, and write over what has it.
+    if ids().any(|id| id >= manifest.next_reference) {
+        return wrong("its next reference's number is taken");
+    }
+    let used = |run: &RunInfo| run.number >= manifest.next_run;
+    if manifest.next_run == u64::MAX || manifest.runs.iter().any(used) {
+        return wrong("its next run's number is taken");
+    }
+    Ok(runs)
 }
 
 fn is_missing(error: &StoreError) -> bool {
@@ -279,5 +285,50 @@ fn check_files(library: &Path, manifest: &Manifest) -> Vec<FileCheck> {
         bytes: info.seal.file_bytes().unwrap_or(u64::MAX),
         error: Run::open(library, info).and_then(|run| run.verify()).err(),
     }));
+    if checks.iter().all(|check| check.error.is_none()) {
+        checks[0].error = open_runs(library, manifest).err();
+    }
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::IndexWriter;
+    use crate::common::{EXTRACTORS, reference};
+
+    #[test]
+    fn numbers_that_would_be_given_twice_are_damage() {
+        let check = |reason: Option<&str>, change: &dyn Fn(&mut Manifest)| {
+            let folder = tempfile::tempdir().unwrap();
+            let library = folder.path();
+            let mut writer = IndexWriter::open_or_create(library, &EXTRACTORS).unwrap();
+            for seed in 0..2 {
+                let new = vec![reference(&seed.to_string(), seed)];
+                writer.commit(new).unwrap();
+            }
+            drop(writer);
+            let mut manifest = Manifest::read(library).unwrap();
+            change(&mut manifest);
+            manifest.publish(library).unwrap();
+            let told = |error: &dyn std::fmt::Display| {
+                let reason = reason.expect("nothing is wrong");
+                assert!(error.to_string().ends_with(reason), "{error}");
+            };
+            match Snapshot::open(library, &EXTRACTORS) {
+                Ok(_) => assert_eq!(reason, None),
+                Err(error) => told(&error),
+            }
+            match verify(library).unwrap().remove(0).error {
+                None => assert_eq!(reason, None),
+                Some(error) => told(&error),
+            }
+        };
+        check(None, &|_| {});
+        let reference = Some("its next reference's number is taken");
+        check(reference, &|manifest| manifest.next_reference = 1);
+        let run = Some("its next run's number is taken");
+        check(run, &|manifest| manifest.next_run = 1);
+        check(run, &|manifest| manifest.next_run = u64::MAX);
+    }
 }

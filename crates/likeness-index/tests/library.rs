@@ -360,3 +360,30 @@ fn exclusions_last_as_long_as_their_content() {
     assert_eq!(excluded("b"), None);
     assert!(verify(&library).unwrap().iter().all(|c| c.error.is_none()));
 }
+
+#[test]
+fn runs_without_a_manifest_are_never_written_over() {
+    let check = |runs: &[&str], want: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("library");
+        fs::create_dir_all(library.join("runs")).unwrap();
+        for run in runs {
+            fs::write(library.join("runs").join(run), "precious").unwrap();
+        }
+        let opened = IndexWriter::open_or_create(&library, &EXTRACTORS);
+        match want {
+            true => assert!(opened.is_ok(), "{runs:?}"),
+            false => assert!(
+                matches!(opened, Err(LibraryError::NotALibrary { .. })),
+                "{runs:?}"
+            ),
+        }
+        for run in runs {
+            let kept = fs::read(library.join("runs").join(run)).unwrap();
+            assert_eq!(kept, b"precious", "{run}");
+        }
+    };
+    check(&[], true);
+    check(&["00000000.run"], false);
+    check(&["experiment.run"], false);
+}

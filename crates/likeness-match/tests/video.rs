@@ -522,6 +522,7 @@ fn a_picture_that_stands_still_is_found_where_all_of_it_is_shown() {
             assert_eq!((s.query_start, s.reference_start), (0.0, 0.0), "{name}");
             let length = frames.len() as f64 / RATE;
             assert!((s.query_end - length).abs() < 1.0, "{name}: {s:?}");
+            assert!(s.reference_end <= 24.0, "{name}: {s:?}");
         }
     };
     let store = library_of(|seed, seconds| still(&texture(seed), seconds));

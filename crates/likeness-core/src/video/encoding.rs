@@ -3,7 +3,7 @@
 use super::{
     ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Thumbnails, VideoConfig, VideoFingerprint,
 };
-use crate::fingerprint::Density;
+use crate::fingerprint::{Density, MAX_SECONDS};
 use crate::wire::{Reader, WireError, Writer};
 
 /// Bytes of a keypoint in the sparse form.
@@ -64,7 +64,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<VideoFingerprint, WireError> {
     }
     let duration = r.f64("video duration")?;
     let aspect = r.f64("video aspect")?;
-    if duration < 0.0 || !(1e-3..=1e3).contains(&aspect) {
+    if !(0.0..=MAX_SECONDS).contains(&duration) || !(1e-3..=1e3).contains(&aspect) {
         return Err(WireError::OutOfRange("video duration or aspect"));
     }
     let density = match r.u8()? {

@@ -139,6 +139,16 @@ impl PostingCursor<'_> {
                 return Ok(None);
             }
             let (number, all) = (self.next_block, u64::MAX);
+            let first = directory.whole_first(number);
+            // The terms of the block before are still there.
+            if self
+                .terms
+                .as_slice()
+                .last()
+                .is_some_and(|last| first < *last)
+            {
+                return Err(self.section.file.damaged("terms out of order"));
+            }
             self.block = Some(
                 self.section
                     .block(&directory, number, all, &mut self.terms)?,

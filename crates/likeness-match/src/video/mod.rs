@@ -407,7 +407,8 @@ fn add(verified: &mut Vec<Verified>, mut new: Verified) {
         } else {
             (new, old)
         };
-        if same {
+        // Those of a still picture cover all there is.
+        if same && best.seen.segment.still.is_none() {
             let segment = &mut best.seen.segment;
             segment.query_start = segment.query_start.min(other.seen.segment.query_start);
             segment.query_end = segment.query_end.max(other.seen.segment.query_end);

@@ -282,7 +282,9 @@ async fn a_look_up_ends_when_nobody_waits_for_it() {
     ends(&server).await;
     assert_eq!(stopped(), Some(1.0));
     let status = ask(Some(Duration::from_secs(3))).await.unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    // The client's own timer may be the first to end it.
+    let expected = [Code::DeadlineExceeded, Code::Cancelled];
+    assert!(expected.contains(&status.code()), "{status:?}");
     ends(&server).await;
     assert_eq!(stopped(), Some(2.0));
     assert_eq!(
