@@ -245,4 +245,30 @@ mod tests {
             prop_assert_eq!(walked, postings);
         }
     }
+
+    #[test]
+    fn terms_out_of_order_are_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("postings");
+        let mut file = CheckedWriter::create(&path).unwrap();
+        let mut writer = PostingWriter::new(&mut file);
+        for i in 0..2 * BLOCK {
+            let posting = Posting {
+                term: if i < BLOCK { 9 } else { 5 },
+                reference: ReferenceId(0),
+                time: i as u32,
+                payload: 0,
+            };
+            writer.push(posting).unwrap();
+        }
+        let layout = writer.finish().unwrap();
+        let seal = file.finish(b"").unwrap();
+        let file = CheckedFile::open(&path, &seal).unwrap();
+        let mut cursor = PostingSection::new(&file, layout).cursor();
+        for _ in 0..BLOCK {
+            assert_eq!(cursor.next().unwrap().map(|p| p.term), Some(9));
+        }
+        let error = cursor.next().unwrap_err().to_string();
+        assert!(error.ends_with("damaged: terms out of order"), "{error}");
+    }
 }

@@ -282,9 +282,12 @@ async fn a_look_up_ends_when_nobody_waits_for_it() {
     ends(&server).await;
     assert_eq!(stopped(), Some(1.0));
     let status = ask(Some(Duration::from_secs(3))).await.unwrap_err();
-    // The client's own timer may be the first to end it.
-    let expected = [Code::DeadlineExceeded, Code::Cancelled];
-    assert!(expected.contains(&status.code()), "{status:?}");
+    // On a busy machine the client's own timer may end it before the server's answer comes.
+    let own_timer = status.code() == Code::Cancelled && status.message() == "Timeout expired";
+    assert!(
+        status.code() == Code::DeadlineExceeded || own_timer,
+        "{status:?}"
+    );
     ends(&server).await;
     assert_eq!(stopped(), Some(2.0));
     assert_eq!(
