@@ -475,6 +475,9 @@ pub(crate) struct Merge {
     /// Where a name stands for other content, take the other library's.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Take what is sound of damaged libraries; tells which files are not.
+    #[arg(long)]
+    pub(crate) salvage: bool,
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@
 //! the data. The [`Seal`], kept in the manifest, holds the tail's own checksum. So a reader can
 //! touch a few chunks of a large file and still trust what it reads.
 
-use crate::durable::{NewFile, damaged, io_error};
+use crate::durable::{self, NewFile, damaged, io_error};
 use crate::store::StoreError;
 use likeness_core::wire::{Reader, WireError, Writer};
 use memmap2::{Mmap, UncheckedAdvice};
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -150,7 +149,7 @@ pub(crate) struct CheckedFile {
 impl CheckedFile {
     /// Maps the file and checks its length and tail.
     pub(crate) fn open(path: &Path, seal: &Seal) -> Result<CheckedFile, StoreError> {
-        let file = File::open(path).map_err(|e| io_error(path, e))?;
+        let file = durable::open(path).map_err(|e| io_error(path, e))?;
         let length = file.metadata().map_err(|e| io_error(path, e))?.len();
         if seal.file_bytes() != Some(length) {
             return Err(damaged(

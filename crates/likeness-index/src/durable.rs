@@ -1,8 +1,10 @@
 //! File operations whose effect survives a crash, with errors that name the path.
 
 use crate::store::StoreError;
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub(crate) fn io_error(path: &Path, source: std::io::Error) -> StoreError {
@@ -16,6 +18,32 @@ pub(crate) fn damaged(path: &Path, reason: impl ToString) -> StoreError {
     StoreError::Damaged {
         path: path.to_owned(),
         reason: reason.to_string(),
+    }
+}
+
+/// Opens a file, as `options` say. What is there and is none is an error: whoever opens a pipe waits
+/// for its other end.
+pub(crate) fn open_file(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<File> {
+    let flags = (flags | OFlags::NONBLOCK).bits().cast_signed();
+    let file = options.custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("is not a regular file")),
+    }
+}
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_file(path, OpenOptions::new().read(true), OFlags::empty())
+}
+
+/// Reads a file of at most `most` bytes.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 <= most {
+        true => Ok(bytes),
+        false => Err(io::Error::other(format!("has more than {most} bytes"))),
     }
 }
 
@@ -54,9 +82,12 @@ impl Write for NewFile {
     }
 }
 
-/// Makes a directory and those above it.
+/// Makes a directory and those above it, durably.
 pub(crate) fn create_directory(path: &Path) -> Result<(), StoreError> {
-    step(|| fs::create_dir_all(path)).map_err(|e| io_error(path, e))
+    let missing = path.ancestors().take_while(|above| !above.exists());
+    let holders: Vec<&Path> = missing.filter_map(Path::parent).collect();
+    step(|| fs::create_dir_all(path)).map_err(|e| io_error(path, e))?;
+    holders.into_iter().try_for_each(sync_directory)
 }
 
 /// Removes a file if it exists. Readers that have it mapped keep it.
@@ -67,8 +98,12 @@ pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes the names in a directory durable; of an empty path, those in the working directory.
 pub(crate) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => path,
+    };
     let sync = || File::open(path).and_then(|directory| directory.sync_all());
     step(sync).map_err(|e| io_error(path, e))
 }

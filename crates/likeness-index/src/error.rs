@@ -60,6 +60,16 @@ pub enum LibraryError {
         /// Who holds the lock, where it is known.
         holder: Option<Holder>,
     },
+    /// The lock's file was removed or replaced, or the library moved, while this writer held it:
+    /// another may be writing. Nothing more is written.
+    #[error(
+        "{}: the lock was removed, or the library moved, while it was written to; open it again",
+        path.display()
+    )]
+    LockLost {
+        /// The lock.
+        path: PathBuf,
+    },
     /// No more references can be numbered.
     #[error("{}: the library is full", path.display())]
     Full {

@@ -41,7 +41,7 @@ pub use memory::MemoryStore;
 pub use place::{Collection, Directory, Editor, Extent, Place, Stamp};
 pub use postings::TermDirectory;
 pub use run::SPACES;
-pub use snapshot::{FileCheck, Snapshot, verify};
+pub use snapshot::{FileCheck, Lost, Snapshot, verify};
 pub use stoppable::Stoppable;
 pub use store::{Estimate, Store, StoreError};
 pub use writer::{IndexWriter, NewReference};

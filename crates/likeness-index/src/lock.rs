@@ -1,13 +1,15 @@
 //! The writer's lock: an operating system's file lock, which ends with its process, however it
 //! ends. The file's content only tells others who holds it.
 
-use crate::durable::io_error;
+use crate::durable::{io_error, open, open_file};
 use crate::error::LibraryError;
 use fs4::{FileExt, TryLockError};
+use rustix::fs::OFlags;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Most bytes of a lock file that are read.
@@ -16,7 +18,8 @@ const MOST: u64 = 4096;
 /// Held by the one writer of a library.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
 }
 
 /// Who holds a library's lock, as far as the lock tells.
@@ -76,7 +79,7 @@ impl Holder {
 
     fn read(path: &Path) -> Option<Holder> {
         let mut text = Vec::new();
-        let mut file = File::open(path).ok()?.take(MOST);
+        let mut file = open(path).ok()?.take(MOST);
         file.read_to_end(&mut text).ok()?;
         Holder::decode(&String::from_utf8_lossy(&text))
     }
@@ -103,13 +106,11 @@ impl WriterLock {
     /// Takes the lock or tells who holds it.
     pub(crate) fn take(library: &Path) -> Result<WriterLock, LibraryError> {
         let path = library.join("lock");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|e| io_error(&path, e))?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        // What a link leads to is not ours to write to.
+        let mut file =
+            open_file(&path, &mut options, OFlags::NOFOLLOW).map_err(|e| io_error(&path, e))?;
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -125,13 +126,33 @@ impl WriterLock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(Holder::own().encode().as_bytes()));
-        Ok(WriterLock { _file: file })
+        let lock = WriterLock { file, path };
+        lock.check()?;
+        Ok(lock)
+    }
+
+    /// Whether the lock still keeps others out: it does not once its file was removed, or the library
+    /// lies elsewhere.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn check(&self) -> Result<(), LibraryError> {
+        let identity = |file: fs::Metadata| (file.dev(), file.ino());
+        let own = self.file.metadata().ok().map(identity);
+        let there = fs::symlink_metadata(&self.path).ok().map(identity);
+        match own.is_some() && own == there {
+            true => Ok(()),
+            false => Err(LibraryError::LockLost {
+                path: self.path.clone(),
+            }),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::common::pipe;
 
     #[test]
     fn the_second_writer_is_told_who_holds_it() {
@@ -149,6 +170,46 @@ mod tests {
         }
         drop(first);
         WriterLock::take(library.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_no_longer_there_is_noticed() {
+        let check = |change: &dyn Fn(&Path), want: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let library = folder.path().join("library");
+            fs::create_dir(&library).unwrap();
+            let lock = WriterLock::take(&library).unwrap();
+            change(&library);
+            assert_eq!(lock.check().is_ok(), want);
+        };
+        let remove = |library: &Path| fs::remove_file(library.join("lock")).unwrap();
+        check(&|_| {}, true);
+        check(&remove, false);
+        check(
+            &|library| {
+                remove(library);
+                WriterLock::take(library).unwrap();
+            },
+            false,
+        );
+        check(
+            &|library| fs::rename(library, library.with_extension("moved")).unwrap(),
+            false,
+        );
+    }
+
+    #[test]
+    fn a_link_or_a_pipe_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (victim, lock) = (folder.path().join("victim"), folder.path().join("lock"));
+        fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, &lock).unwrap();
+        WriterLock::take(folder.path()).unwrap_err();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        fs::remove_file(&lock).unwrap();
+        pipe(&lock);
+        let told = WriterLock::take(folder.path()).unwrap_err().to_string();
+        assert!(told.contains("not a regular file"), "{told}");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! The manifest: names the live files. Swapping it is what publishes a change.
 
 use crate::checksum::Seal;
-use crate::durable::{damaged, io_error, replace};
+use crate::durable::{self, damaged, io_error, replace};
 use crate::error::LibraryError;
 use likeness_core::Stretches;
 use likeness_core::wire::{Reader, WireError, Writer};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Version of the library format that this crate writes, and the newest that it reads.
@@ -17,6 +17,8 @@ pub const FORMAT_VERSION: u32 = 4;
 const WITH_EXCLUSIONS: u32 = 4;
 
 const MAGIC: [u8; 8] = *b"LIKELIB\n";
+/// Most bytes of a manifest that is read: enough for fifty million dead references.
+const MAX_BYTES: u64 = 1 << 28;
 /// Least bytes of an encoded run: number, references, data, tail, hash.
 const MIN_RUN: usize = 1 + 1 + 1 + 1 + 32;
 
@@ -99,14 +101,17 @@ impl Manifest {
         let path = library.to_owned();
         match fs::metadata(library) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(LibraryError::Missing { path });
+                return Err(match library.is_symlink() {
+                    true => io_error(library, io::Error::other("this link leads nowhere")).into(),
+                    false => LibraryError::Missing { path },
+                });
             }
             Err(e) => return Err(io_error(library, e).into()),
             Ok(metadata) if !metadata.is_dir() => return Err(LibraryError::NotADirectory { path }),
             Ok(_) => {}
         }
         let file = manifest_path(library);
-        let bytes = match fs::read(&file) {
+        let bytes = match durable::read(&file, MAX_BYTES) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 return Err(match is_unborn(library) {
                     true => LibraryError::Missing { path },

@@ -11,6 +11,7 @@ use likeness_core::{
     AudioFingerprint, Posting, PostingSpace, ReferenceId, Stretches, VideoFingerprint,
 };
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,30 @@ impl Snapshot {
         let manifest = Manifest::read(library)?;
         manifest.expect(library, extractors)?;
         Snapshot::of(library, manifest)
+    }
+
+    /// As [`Snapshot::open`] of every byte, without the runs that are damaged: what is left of a library
+    /// that cannot be opened. Tells what is left out.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`], damage only of the manifest.
+    pub fn salvage(
+        library: &Path,
+        extractors: &Extractors,
+    ) -> Result<(Snapshot, Vec<Lost>), LibraryError> {
+        let mut manifest = Manifest::read(library)?;
+        manifest.expect(library, extractors)?;
+        let mut lost = Vec::new();
+        manifest.runs.retain(|info| {
+            let sound = Run::open(library, info).and_then(|run| run.verify());
+            let is_sound = sound.is_ok();
+            lost.extend(sound.err().map(|error| Lost {
+                references: info.references,
+                error,
+            }));
+            is_sound
+        });
+        Ok((Snapshot::of(library, manifest)?, lost))
     }
 
     /// Opens the runs that a manifest names, or that its successor names once they are gone.
@@ -132,6 +157,14 @@ impl Snapshot {
     /// The first file that is damaged.
     pub fn check_all(&self) -> Result<(), StoreError> {
         self.runs.par_iter().try_for_each(Run::check_all)
+    }
+
+    /// Checks every byte, and that what they say is consistent. Takes time: everything is decoded.
+    ///
+    /// # Errors
+    /// The first file that is damaged.
+    pub fn verify(&self) -> Result<(), StoreError> {
+        self.runs.par_iter().try_for_each(Run::verify)
     }
 
     pub(crate) fn runs(&self) -> &[Run] {
@@ -234,11 +267,26 @@ fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError
     if manifest.next_run == u64::MAX || manifest.runs.iter().any(used) {
         return wrong("its next run's number is taken");
     }
+    let entries = runs.iter().flat_map(|run| run.entries());
+    let mut live = entries.filter(|entry| !manifest.is_dead(entry.id.0));
+    let mut names = HashSet::new();
+    if !live.all(|entry| names.insert(entry.identifier.as_str())) {
+        return wrong("two of its references have one name");
+    }
     Ok(runs)
 }
 
 fn is_missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+}
+
+/// A damaged file that was left out of a library.
+#[derive(Debug)]
+pub struct Lost {
+    /// References in it, removed ones too.
+    pub references: u64,
+    /// What is wrong with it.
+    pub error: StoreError,
 }
 
 /// What checking one file of a library found.
@@ -298,14 +346,13 @@ mod tests {
     use crate::common::{EXTRACTORS, reference};
 
     #[test]
-    fn numbers_that_would_be_given_twice_are_damage() {
+    fn a_manifest_that_contradicts_itself_is_damage() {
         let check = |reason: Option<&str>, change: &dyn Fn(&mut Manifest)| {
             let folder = tempfile::tempdir().unwrap();
             let library = folder.path();
             let mut writer = IndexWriter::open_or_create(library, &EXTRACTORS).unwrap();
-            for seed in 0..2 {
-                let new = vec![reference(&seed.to_string(), seed)];
-                writer.commit(new).unwrap();
+            for (seed, name) in [(0, "0"), (1, "1"), (2, "0")] {
+                writer.commit(vec![reference(name, seed)]).unwrap();
             }
             drop(writer);
             let mut manifest = Manifest::read(library).unwrap();
@@ -330,5 +377,7 @@ mod tests {
         let run = Some("its next run's number is taken");
         check(run, &|manifest| manifest.next_run = 1);
         check(run, &|manifest| manifest.next_run = u64::MAX);
+        let name = Some("two of its references have one name");
+        check(name, &|manifest| manifest.tombstones.clear());
     }
 }

@@ -39,7 +39,7 @@ pub struct IndexWriter {
     by_content: HashMap<ContentHash, String>,
     /// A publication failed, so what is on disk is unknown.
     abandoned: bool,
-    _lock: WriterLock,
+    lock: WriterLock,
 }
 
 impl IndexWriter {
@@ -66,6 +66,8 @@ impl IndexWriter {
         // First the manifest: the lock file must not appear in what is not a library.
         Manifest::read(library)?;
         let lock = WriterLock::take(library)?;
+        // Copying programs leave out a directory that is empty.
+        durable::create_directory(&runs_path(library))?;
         IndexWriter::new(Snapshot::open(library, extractors)?, lock)
     }
 
@@ -93,7 +95,7 @@ impl IndexWriter {
             by_identifier: HashMap::new(),
             by_content: HashMap::new(),
             abandoned: false,
-            _lock: lock,
+            lock,
         };
         entries.into_iter().for_each(|entry| writer.remember(entry));
         writer.remove_orphans()?;
@@ -143,7 +145,7 @@ impl IndexWriter {
         if references.is_empty() {
             return Ok(Vec::new());
         }
-        let mut next = self.manifest.clone();
+        let mut next = self.next()?;
         let mut replaced: Vec<u32> = Vec::new();
         let mut names: HashMap<String, u32> = HashMap::new();
         let mut postings: [Vec<Posting>; SPACES] = Default::default();
@@ -208,7 +210,7 @@ impl IndexWriter {
         other: &Snapshot,
         wanted: &dyn Fn(&Entry) -> bool,
     ) -> Result<usize, LibraryError> {
-        let mut next = self.manifest.clone();
+        let mut next = self.next()?;
         let mut numbers: HashMap<ReferenceId, ReferenceId> = HashMap::new();
         let mut replaced = Vec::new();
         for entry in other.entries().filter(|entry| wanted(entry)) {
@@ -264,7 +266,7 @@ impl IndexWriter {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let mut next = self.manifest.clone();
+        let mut next = self.next()?;
         bury(
             &mut next.tombstones,
             found.iter().map(|(_, id)| *id).collect(),
@@ -293,7 +295,7 @@ impl IndexWriter {
         let Some(entry) = self.by_identifier.get(identifier) else {
             return Ok(false);
         };
-        let mut next = self.manifest.clone();
+        let mut next = self.next()?;
         match stretches.is_empty() {
             true => next.exclusions.remove(&entry.id.0),
             false => next.exclusions.insert(entry.id.0, stretches),
@@ -332,11 +334,11 @@ impl IndexWriter {
 
     /// Replaces neighbouring runs by one.
     fn merge(&mut self, range: Range<usize>) -> Result<(), LibraryError> {
-        let number = self.manifest.next_run;
+        let mut next = self.next()?;
+        let number = next.next_run;
         let old = &self.runs[range.clone()];
         let live = |id: ReferenceId| (!self.manifest.is_dead(id.0)).then_some(id);
         let merged = merge(&self.library, old, number, &live)?;
-        let mut next = self.manifest.clone();
         next.next_run += 1;
         next.runs.splice(range.clone(), merged);
         let gone = |dead: &u32| {
@@ -350,13 +352,19 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Makes `next` the library's state, on disk and here.
-    fn publish(&mut self, mut next: Manifest) -> Result<(), LibraryError> {
+    /// The state to change, for a writer that may.
+    fn next(&self) -> Result<Manifest, LibraryError> {
         if self.abandoned {
             return Err(LibraryError::Abandoned {
                 path: self.library.clone(),
             });
         }
+        self.lock.check()?;
+        Ok(self.manifest.clone())
+    }
+
+    /// Makes `next` the library's state, on disk and here.
+    fn publish(&mut self, mut next: Manifest) -> Result<(), LibraryError> {
         next.generation += 1;
         let dead = &next.tombstones;
         next.exclusions
@@ -364,6 +372,7 @@ impl IndexWriter {
         // Until it succeeds, what is on disk is unknown.
         self.abandoned = true;
         sync_directory(&runs_path(&self.library))?;
+        self.lock.check()?;
         next.publish(&self.library)?;
         let mut open: HashMap<u64, Run> = std::mem::take(&mut self.runs)
             .into_iter()
@@ -381,7 +390,7 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Removes files that no manifest names.
+    /// Removes files that no manifest names. Runs that cannot be removed are in nobody's way.
     fn remove_orphans(&self) -> Result<(), LibraryError> {
         let runs = runs_path(&self.library);
         durable::remove(&crate::manifest::temporary_path(&self.library))?;
@@ -389,7 +398,7 @@ impl IndexWriter {
             let path = file.map_err(|e| io_error(&runs, e))?.path();
             let is_run = path.extension().is_some_and(|e| e == "run");
             if is_run && !self.runs.iter().any(|run| run.path() == path) {
-                durable::remove(&path)?;
+                let _ = durable::remove(&path);
             }
         }
         Ok(())

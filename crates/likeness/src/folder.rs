@@ -117,7 +117,9 @@ pub fn store_fingerprint(
         });
     }
     let (fingerprint, truncated) = fingerprint_whole(input, options, allow_truncated, progress)?;
-    if let Err(source) = replace(&path, &fingerprint.encode()) {
+    let folder = path.parent().unwrap_or(folder);
+    let made = fs::create_dir_all(folder);
+    if let Err(source) = made.and_then(|()| write_whole(&path, &fingerprint.encode())) {
         return Err(StoreFingerprintError::Unwritable { path, source });
     }
     Ok(Stored {
@@ -160,10 +162,17 @@ fn there(
     Ok((same && !lacks && found.density == Density::Query).then_some(found))
 }
 
-/// Writes a file so that it is there whole, or as it was before.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+/// Writes a file so that it is there whole, or as it was before. What is there and is no file, such as a
+/// pipe, is written to.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.exists() && !path.is_file() {
+        return fs::write(path, bytes);
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         // As any new file's: other users may gather what this one made.

@@ -36,17 +36,19 @@ mod writer;
 
 pub use compare::{compare, trace};
 pub use extract::{ExtractOptions, Extracted, Progress, fingerprint_file};
-pub use folder::{StoreFingerprintError, Stored, fingerprint_whole, store_fingerprint};
+pub use folder::{
+    StoreFingerprintError, Stored, fingerprint_whole, store_fingerprint, write_whole,
+};
 pub use follow::{FollowOptions, Look, follow};
 pub use inputs::{Collected, Input, InputError, collect_inputs, path_text};
 pub use library::{Library, ReferenceInfo, Stats, Traced, extractors};
 pub use likeness_core as core;
-pub use likeness_index::{Directory, FileCheck, LibraryError, Place, Stamp, StoreError};
+pub use likeness_index::{Directory, FileCheck, LibraryError, Lost, Place, Stamp, StoreError};
 pub use likeness_match as matcher;
 pub use likeness_match::video::Going;
 pub use likeness_media::{Limits, MediaError};
 pub use matching::MatchOptions;
-pub use merge::MergeEvent;
+pub use merge::{MergeEvent, MergeSource};
 pub use overlaps::Overlap;
 pub use shard::Shard;
 pub use source::{FingerprintError, Source};

@@ -4,7 +4,7 @@
 use crate::library::extractors;
 use crate::writer::LibraryWriter;
 use likeness_core::StreamState;
-use likeness_index::{Entry, LibraryError, Snapshot};
+use likeness_index::{Entry, LibraryError, Lost, Snapshot};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -21,23 +21,47 @@ pub enum MergeEvent {
     Conflict,
 }
 
+/// A library whose references are copied into others. All that it says was checked: damage, or what a
+/// stranger made up, must not be published anew as if it were sound.
+#[derive(Debug)]
+pub struct MergeSource(Snapshot);
+
+impl MergeSource {
+    /// Opens a library and checks all of it.
+    ///
+    /// # Errors
+    /// No library, one of other extractors or a newer format, damaged or unreadable files.
+    pub fn open(library: &Path) -> Result<MergeSource, LibraryError> {
+        let snapshot = Snapshot::open(library, &extractors())?;
+        snapshot.verify()?;
+        Ok(MergeSource(snapshot))
+    }
+
+    /// Opens what is sound of a damaged library, and tells which files are not.
+    ///
+    /// # Errors
+    /// As [`MergeSource::open`], damage only of the manifest.
+    pub fn salvage(library: &Path) -> Result<(MergeSource, Vec<Lost>), LibraryError> {
+        let (snapshot, lost) = Snapshot::salvage(library, &extractors())?;
+        Ok((MergeSource(snapshot), lost))
+    }
+}
+
 impl LibraryWriter {
-    /// Copies the references of the library in `other`, in one step that happens whole or not at
+    /// Copies the references of another library, in one step that happens whole or not at
     /// all. Content that is there already is left as it is, so that an interrupted merge may be
     /// tried again. Where a name stands for other content here, `replace` decides: the other
     /// library's content takes its place, or stays out. `events` is told of each reference by
     /// name, once everything is durable.
     ///
     /// # Errors
-    /// The other library cannot be read, or was made by other extractors; this one cannot be
-    /// written.
+    /// Files that cannot be read or written.
     pub fn merge(
         &mut self,
-        other: &Path,
+        MergeSource(other): &MergeSource,
         replace: bool,
         events: &mut dyn FnMut(&str, MergeEvent),
     ) -> Result<(), LibraryError> {
-        let other = Snapshot::open(other, &extractors())?;
         let fates: Vec<(&Entry, MergeEvent)> = other
             .entries()
             .map(|entry| (entry, self.fate(entry, replace)))
@@ -48,7 +72,7 @@ impl LibraryWriter {
             .map(|(entry, _)| entry.id)
             .collect();
         self.index
-            .import(&other, &|entry| wanted.contains(&entry.id))?;
+            .import(other, &|entry| wanted.contains(&entry.id))?;
         for (entry, fate) in fates {
             events(&entry.identifier, fate);
         }

@@ -246,17 +246,21 @@ fn probes<S: Stream>(scene: &Scene<'_>, unrelated: usize) -> Result<Vec<Probe>> 
     Ok(probes)
 }
 
-/// Stretches, each from another place, spread over all works that are in no library.
+/// Stretches, each from another place, spread over all works that are in no library. Where these are too
+/// short for so many side by side, they overlap, down to a second from one to the next.
 fn cuts<S: Stream>(scene: &Scene<'_>, count: usize) -> Result<Vec<Probe>> {
     let works = scene.fingerprints::<S>(&scene.cast.negatives, Density::Query)?;
     let streams = works
         .into_iter()
         .filter_map(|(work, fingerprint)| Some((work, S::of(fingerprint)?)));
     let streams: Vec<(&Work, S)> = streams.collect();
+    let total: f64 = streams.iter().map(|(_, stream)| stream.seconds()).sum();
+    let step = (total / count as f64).clamp(1.0, SECONDS);
     let mut all = Vec::new();
     for (work, stream) in &streams {
-        let places = (stream.seconds() / SECONDS) as usize;
-        all.extend((0..places).map(|place| (*work, stream, place as f64 * SECONDS)));
+        let starts = (0..).map(|place| f64::from(place) * step);
+        let whole = starts.take_while(|start| start + SECONDS <= stream.seconds());
+        all.extend(whole.map(|start| (*work, stream, start)));
     }
     Random::new(1, "cuts").shuffle(&mut all);
     let probe = |(work, stream, start): (&Work, &S, f64)| Probe {

@@ -17,6 +17,12 @@ pub(crate) fn exclude(args: &Exclude, quiet: bool) -> anyhow::Result<Outcome> {
     };
     let (start, end) = (args.start.unwrap_or(0.0), args.end.unwrap_or(f64::MAX));
     ensure!(start < end, "a stretch must end after it begins");
+    let mut stretch = Stretches::default();
+    stretch.insert(start, end);
+    ensure!(
+        !stretch.is_empty(),
+        "a stretch lasts a millisecond at least"
+    );
     let mut writer = LibraryWriter::open_at(&*args.library.place()?, false)?;
     let excluded = match args.remove {
         true => writer.include(reference, start, end)?,

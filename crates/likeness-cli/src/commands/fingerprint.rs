@@ -12,7 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use likeness::core::{self, Density};
 use likeness::{
     ExtractOptions, Input, StoreFingerprintError, Stored, collect_inputs, fingerprint_file,
-    fingerprint_whole, path_text, store_fingerprint,
+    fingerprint_whole, path_text, store_fingerprint, write_whole,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -54,8 +54,9 @@ fn one(args: &Fingerprint, file: &Path, output: &Path, quiet: bool) -> anyhow::R
         progress.advance(0, at.seconds, at.duration);
     })?;
     let bytes = extracted.fingerprint.encode();
-    std::fs::write(output, &bytes)
-        .with_context(|| format!("{}: cannot write", output.display()))?;
+    // Where a link leads is replaced, not the link.
+    let target = output.canonicalize().unwrap_or_else(|_| output.to_owned());
+    write_whole(&target, &bytes).with_context(|| format!("{}: cannot write", output.display()))?;
     progress.finish(0, &text::bytes(bytes.len() as u64));
     progress.close(&format!("{} written", output.display()));
     match extracted.truncated {

@@ -139,6 +139,30 @@ fn what_is_no_library_cannot_be_merged_and_makes_none() {
 }
 
 #[test]
+fn damage_is_not_merged_and_what_is_sound_can_be_had() {
+    let sandbox = Sandbox::new();
+    for name in ["one.mp3", "two.mp3"] {
+        let file = shared(&format!("references/{name}"));
+        let add = ["add", "--library", "old", file.to_str().unwrap()];
+        sandbox.run(&add).ends_in(0);
+    }
+    let run = sandbox.path("old/runs/00000000.run");
+    let mut bytes = fs::read(&run).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&run, bytes).unwrap();
+    sandbox
+        .run(&["merge", "old"])
+        .ends_in(2)
+        .complains(&["00000000.run", "checksum"]);
+    assert!(!sandbox.path("library").exists());
+    sandbox
+        .run(&["merge", "--salvage", "old"])
+        .ends_in(2)
+        .complains(&["00000000.run", "1 reference in it left out"]);
+    assert_eq!(listed(&sandbox), ["two.mp3"]);
+}
+
+#[test]
 fn folders_of_fingerprints_stand_for_the_media() {
     let sandbox = Sandbox::new();
     let whole = ["fingerprint", &references(), "--out", "whole"];

@@ -64,6 +64,13 @@ pub(crate) fn reference(identifier: &str, seed: u32) -> NewReference {
     }
 }
 
+/// Makes a named pipe.
+pub(crate) fn pipe(path: &Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+}
+
 /// Asserts that a library holds exactly what a map from identifiers to seeds says.
 pub(crate) fn assert_holds(library: &Path, model: &BTreeMap<String, u32>) {
     let snapshot = Snapshot::open(library, &EXTRACTORS).unwrap();
