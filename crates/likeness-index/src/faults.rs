@@ -96,12 +96,15 @@ mod tests {
                 assert!(n > 2, "{n} steps");
                 return;
             }
-            let error = result.unwrap_err().to_string();
-            assert!(
-                error.contains(library.to_str().unwrap()),
-                "step {n}: {error}"
-            );
             let done = holds(&library, &then);
+            match result {
+                Err(error) => assert!(
+                    error.to_string().contains(library.to_str().unwrap()),
+                    "step {n}: {error}"
+                ),
+                // Old runs that could not be removed, after all was done.
+                Ok(()) => assert!(done, "step {n}"),
+            }
             assert_holds(&library, if done { &then } else { &before });
             assert!(
                 verify(&library)

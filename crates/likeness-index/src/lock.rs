@@ -20,6 +20,8 @@ const MOST: u64 = 4096;
 pub(crate) struct WriterLock {
     file: File,
     path: PathBuf,
+    /// Locked as well, where the system can: then nobody gets in who removes the lock's file.
+    _directory: Option<File>,
 }
 
 /// Who holds a library's lock, as far as the lock tells.
@@ -78,11 +80,15 @@ impl Holder {
     }
 
     fn read(path: &Path) -> Option<Holder> {
-        let mut text = Vec::new();
-        let mut file = open(path).ok()?.take(MOST);
-        file.read_to_end(&mut text).ok()?;
+        let text = read_start(&open(path).ok()?).ok()?;
         Holder::decode(&String::from_utf8_lossy(&text))
     }
+}
+
+fn read_start(file: &File) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(MOST).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// "likeness (process 12 on studio, for 40 s)".
@@ -111,22 +117,36 @@ impl WriterLock {
         // What a link leads to is not ours to write to.
         let mut file =
             open_file(&path, &mut options, OFlags::NOFOLLOW).map_err(|e| io_error(&path, e))?;
+        let taken = || LibraryError::Locked {
+            path: library.to_owned(),
+            holder: Holder::read(&path),
+        };
         match FileExt::try_lock(&file) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LibraryError::Locked {
-                    path: library.to_owned(),
-                    holder: Holder::read(&path),
-                });
-            }
+            Err(TryLockError::WouldBlock) => return Err(taken()),
             Err(TryLockError::Error(e)) => return Err(io_error(&path, e).into()),
         }
-        // This is for others' messages only: the lock holds without it, on a full disk too.
-        let _ = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| file.write_all(Holder::own().encode().as_bytes()));
-        let lock = WriterLock { file, path };
+        let directory = File::open(library).map_err(|e| io_error(library, e))?;
+        let directory = match FileExt::try_lock(&directory) {
+            Ok(()) => Some(directory),
+            Err(TryLockError::WouldBlock) => return Err(taken()),
+            // Some network file systems lock no directories.
+            Err(TryLockError::Error(_)) => None,
+        };
+        // This is for others' messages only: the lock holds without it, on a full disk too. What a lock
+        // does not say is somebody else's, linked here.
+        let said = read_start(&file).unwrap_or_default();
+        if said.is_empty() || Holder::decode(&String::from_utf8_lossy(&said)).is_some() {
+            let _ = file
+                .set_len(0)
+                .and_then(|()| file.rewind())
+                .and_then(|()| file.write_all(Holder::own().encode().as_bytes()));
+        }
+        let lock = WriterLock {
+            file,
+            path,
+            _directory: directory,
+        };
         lock.check()?;
         Ok(lock)
     }
@@ -188,7 +208,8 @@ mod tests {
         check(
             &|library| {
                 remove(library);
-                WriterLock::take(library).unwrap();
+                let other = WriterLock::take(library);
+                assert!(matches!(other, Err(LibraryError::Locked { .. })));
             },
             false,
         );
@@ -205,6 +226,10 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         std::os::unix::fs::symlink(&victim, &lock).unwrap();
         WriterLock::take(folder.path()).unwrap_err();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        fs::remove_file(&lock).unwrap();
+        fs::hard_link(&victim, &lock).unwrap();
+        WriterLock::take(folder.path()).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         fs::remove_file(&lock).unwrap();
         pipe(&lock);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 /// How often a reader starts over when merges remove files under it.
 const ATTEMPTS: usize = 100;
+const VANISHING: &str = "its files keep vanishing";
 
 /// One state of a library. Its files stay readable while it lives, even if a merge unlinks them.
 #[derive(Debug)]
@@ -49,35 +50,47 @@ impl Snapshot {
         library: &Path,
         extractors: &Extractors,
     ) -> Result<(Snapshot, Vec<Lost>), LibraryError> {
-        let mut manifest = Manifest::read(library)?;
-        manifest.expect(library, extractors)?;
-        let mut lost = Vec::new();
-        manifest.runs.retain(|info| {
-            let sound = Run::open(library, info).and_then(|run| run.verify());
-            let is_sound = sound.is_ok();
-            lost.extend(sound.err().map(|error| Lost {
-                references: info.references,
-                error,
-            }));
-            is_sound
-        });
-        Ok((Snapshot::of(library, manifest)?, lost))
+        for _ in 0..ATTEMPTS {
+            let mut manifest = Manifest::read(library)?;
+            manifest.expect(library, extractors)?;
+            let (mut runs, mut lost) = (Vec::new(), Vec::new());
+            for info in &manifest.runs {
+                let run = Run::open(library, info);
+                match run.and_then(|run| run.verify().map(|()| run)) {
+                    Ok(run) => runs.push(run),
+                    Err(error) => lost.push(Lost {
+                        references: info.references,
+                        error,
+                    }),
+                }
+            }
+            let gone = lost.iter().any(|lost| is_missing(&lost.error));
+            if gone && Manifest::read(library)?.generation != manifest.generation {
+                continue;
+            }
+            manifest.runs = runs.iter().map(|run| *run.info()).collect();
+            check_consistent(library, &manifest, &runs)?;
+            return Ok((Snapshot::new(library, manifest, runs), lost));
+        }
+        Err(damaged(&manifest_path(library), VANISHING).into())
+    }
+
+    fn new(library: &Path, manifest: Manifest, runs: Vec<Run>) -> Snapshot {
+        let mut snapshot = Snapshot {
+            library: library.to_owned(),
+            manifest,
+            runs,
+            hours: [0.0; 2],
+        };
+        snapshot.hours = snapshot.count_hours();
+        snapshot
     }
 
     /// Opens the runs that a manifest names, or that its successor names once they are gone.
     fn of(library: &Path, mut manifest: Manifest) -> Result<Snapshot, LibraryError> {
         for _ in 0..ATTEMPTS {
             match open_runs(library, &manifest) {
-                Ok(runs) => {
-                    let mut snapshot = Snapshot {
-                        library: library.to_owned(),
-                        manifest,
-                        runs,
-                        hours: [0.0; 2],
-                    };
-                    snapshot.hours = snapshot.count_hours();
-                    return Ok(snapshot);
-                }
+                Ok(runs) => return Ok(Snapshot::new(library, manifest, runs)),
                 Err(error) if is_missing(&error) => {
                     let now = Manifest::read(library)?;
                     if now.generation == manifest.generation {
@@ -88,7 +101,7 @@ impl Snapshot {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(damaged(&manifest_path(library), "its files keep vanishing").into())
+        Err(damaged(&manifest_path(library), VANISHING).into())
     }
 
     /// The library's directory.
@@ -254,6 +267,12 @@ impl Store for Snapshot {
 fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError> {
     let open = manifest.runs.iter().map(|info| Run::open(library, info));
     let runs: Vec<Run> = open.collect::<Result<_, _>>()?;
+    check_consistent(library, manifest, &runs)?;
+    Ok(runs)
+}
+
+/// That a manifest and its runs do not contradict each other.
+fn check_consistent(library: &Path, manifest: &Manifest, runs: &[Run]) -> Result<(), StoreError> {
     let ids = || runs.iter().flat_map(|run| run.entries()).map(|e| e.id.0);
     let wrong = |reason| Err(damaged(&manifest_path(library), reason));
     if !ids().is_sorted_by(|a, b| a < b) {
@@ -273,7 +292,7 @@ fn open_runs(library: &Path, manifest: &Manifest) -> Result<Vec<Run>, StoreError
     if !live.all(|entry| names.insert(entry.identifier.as_str())) {
         return wrong("two of its references have one name");
     }
-    Ok(runs)
+    Ok(())
 }
 
 fn is_missing(error: &StoreError) -> bool {

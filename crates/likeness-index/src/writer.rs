@@ -348,7 +348,8 @@ impl IndexWriter {
         next.tombstones.retain(|dead| !gone(dead));
         let paths: Vec<PathBuf> = old.iter().map(|run| run.path().to_owned()).collect();
         self.publish(next)?;
-        paths.iter().try_for_each(|path| durable::remove(path))?;
+        // It happened. What cannot be removed is tried again by the next writer.
+        paths.iter().for_each(|path| drop(durable::remove(path)));
         Ok(())
     }
 
@@ -360,7 +361,15 @@ impl IndexWriter {
             });
         }
         self.lock.check()?;
-        Ok(self.manifest.clone())
+        let mut next = self.manifest.clone();
+        // What could not be cleared away may have the number.
+        while run_path(&self.library, next.next_run)
+            .symlink_metadata()
+            .is_ok()
+        {
+            next.next_run += 1;
+        }
+        Ok(next)
     }
 
     /// Makes `next` the library's state, on disk and here.
@@ -369,6 +378,7 @@ impl IndexWriter {
         let dead = &next.tombstones;
         next.exclusions
             .retain(|reference, _| dead.binary_search(reference).is_err());
+        self.lock.check()?;
         // Until it succeeds, what is on disk is unknown.
         self.abandoned = true;
         sync_directory(&runs_path(&self.library))?;
@@ -396,8 +406,7 @@ impl IndexWriter {
         durable::remove(&crate::manifest::temporary_path(&self.library))?;
         for file in fs::read_dir(&runs).map_err(|e| io_error(&runs, e))? {
             let path = file.map_err(|e| io_error(&runs, e))?.path();
-            let is_run = path.extension().is_some_and(|e| e == "run");
-            if is_run && !self.runs.iter().any(|run| run.path() == path) {
+            if is_run(&path) && !self.runs.iter().any(|run| run.path() == path) {
                 let _ = durable::remove(&path);
             }
         }
@@ -440,6 +449,13 @@ fn new_entry(
         video: fingerprint.video.as_ref().map(|_| Default::default()),
     };
     (entry, fingerprint)
+}
+
+/// Whether a file has the name of a run.
+fn is_run(path: &Path) -> bool {
+    let number = path.file_stem().map(|stem| stem.as_encoded_bytes());
+    path.extension().is_some_and(|end| end == "run")
+        && number.is_some_and(|n| n.len() >= 8 && n.iter().all(u8::is_ascii_digit))
 }
 
 fn bury(tombstones: &mut Vec<u32>, dead: Vec<u32>) {

@@ -56,11 +56,17 @@ fn a_link_that_leads_nowhere_is_no_place_for_a_library() {
 #[test]
 fn what_cannot_be_cleared_away_stops_no_writer() {
     let (_root, library, mut model) = library();
-    fs::create_dir(library.join("runs/other.run")).unwrap();
+    // Directories are not unlinked. One has the next run's number.
+    for name in ["00000003.run", "99999999.run"] {
+        fs::create_dir(library.join("runs").join(name)).unwrap();
+    }
+    fs::write(library.join("runs/training.run"), "not ours").unwrap();
     let mut writer = IndexWriter::open(&library, &EXTRACTORS).unwrap();
     writer.commit(vec![reference("d", 9)]).unwrap();
     model.insert("d".to_owned(), 9);
+    writer.compact().unwrap();
     assert_holds(&library, &model);
+    assert!(library.join("runs/training.run").exists());
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn there(
             });
         }
         // Damaged, or of another version of the extractors: made again.
-        Err(_) => return Ok(None),
+        Err(FingerprintError::Fingerprint { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
     let lacks = options.audio && matches!(found.audio, StreamState::Skipped)
         || options.video && matches!(found.video, StreamState::Skipped);

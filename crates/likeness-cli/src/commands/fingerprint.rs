@@ -54,9 +54,12 @@ fn one(args: &Fingerprint, file: &Path, output: &Path, quiet: bool) -> anyhow::R
         progress.advance(0, at.seconds, at.duration);
     })?;
     let bytes = extracted.fingerprint.encode();
-    // Where a link leads is replaced, not the link.
-    let target = output.canonicalize().unwrap_or_else(|_| output.to_owned());
-    write_whole(&target, &bytes).with_context(|| format!("{}: cannot write", output.display()))?;
+    // A link may lead to a file that somebody else holds open, as that of standard output does.
+    let written = match output.is_symlink() {
+        true => std::fs::write(output, &bytes),
+        false => write_whole(output, &bytes),
+    };
+    written.with_context(|| format!("{}: cannot write", output.display()))?;
     progress.finish(0, &text::bytes(bytes.len() as u64));
     progress.close(&format!("{} written", output.display()));
     match extracted.truncated {

@@ -163,6 +163,19 @@ fn damage_is_not_merged_and_what_is_sound_can_be_had() {
 }
 
 #[test]
+fn a_fingerprint_is_written_to_where_a_link_leads() {
+    let sandbox = Sandbox::new();
+    let (link, song) = (sandbox.path("link"), shared("references/one.mp3"));
+    std::os::unix::fs::symlink("song.print", &link).unwrap();
+    let song = song.to_str().unwrap();
+    sandbox.run(&["fingerprint", song, "-o", "link"]).ends_in(0);
+    sandbox.run(&["fingerprint", song, "-o", "file"]).ends_in(0);
+    assert!(link.is_symlink());
+    let read = |name: &str| fs::read(sandbox.path(name)).unwrap();
+    assert_eq!(read("song.print"), read("file"));
+}
+
+#[test]
 fn folders_of_fingerprints_stand_for_the_media() {
     let sandbox = Sandbox::new();
     let whole = ["fingerprint", &references(), "--out", "whole"];
