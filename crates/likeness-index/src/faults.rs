@@ -97,13 +97,15 @@ mod tests {
                 return;
             }
             let done = holds(&library, &then);
+            let runs = || fs::read_dir(library.join("runs")).unwrap().count();
+            let files = || verify(&library).unwrap().len();
             match result {
                 Err(error) => assert!(
                     error.to_string().contains(library.to_str().unwrap()),
                     "step {n}: {error}"
                 ),
-                // Old runs that could not be removed, after all was done.
-                Ok(()) => assert!(done, "step {n}"),
+                // The one failure that may be passed over: an old run stayed, after all was done.
+                Ok(()) => assert!(done && runs() + 1 > files(), "step {n}"),
             }
             assert_holds(&library, if done { &then } else { &before });
             assert!(
@@ -120,12 +122,7 @@ mod tests {
             drop(writer);
             change(&mut IndexWriter::open(&library, &EXTRACTORS).unwrap()).unwrap();
             assert_holds(&library, &then);
-            let runs = fs::read_dir(library.join("runs")).unwrap().count();
-            assert_eq!(
-                runs + 1,
-                verify(&library).unwrap().len(),
-                "nothing is left behind"
-            );
+            assert_eq!(runs() + 1, files(), "nothing is left behind");
             fs::remove_dir_all(&library).unwrap();
         }
     }

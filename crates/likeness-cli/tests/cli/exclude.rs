@@ -85,6 +85,11 @@ fn what_cannot_be_excluded_is_told() {
     run(&["one.mp3", "500", "600"])
         .ends_in(2)
         .complains(&["one.mp3", "ends before"]);
+    for end in ["1.0001", "1.0006"] {
+        run(&["one.mp3", "1.0", end])
+            .ends_in(2)
+            .complains(&["a millisecond at least"]);
+    }
     run(&["one.mp3", "soon", "9"])
         .ends_in(2)
         .complains(&["soon"]);
