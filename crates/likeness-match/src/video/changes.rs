@@ -15,6 +15,15 @@ const OUT_OF_STEP: usize = 5;
 /// gives rise to by chance, in units of it.
 pub(super) const LARGEST: f64 = 3.2;
 
+/// A film that moves as the reference does and shows something else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Decoy {
+    /// What its changes correlate with the query's...
+    pub query: f64,
+    /// ...and with the reference's own: 1 where that is its own mirror image.
+    pub reference: f64,
+}
+
 /// What changes from one picture to the next, in both films.
 pub(super) struct Changes {
     /// Values of a picture.
@@ -139,7 +148,7 @@ impl Changes {
         (squares / f64::from(count)).sqrt().max(MIN_CHANCE)
     }
 
-    /// What pictures of another kind that move alike would correlate: the reference's own, turned over.
+    /// The picture of another kind that moves alike and agrees best: the reference's own, turned over.
     ///
     /// Two titles that rise, or the spectra of two songs that scroll, keep in step and look alike as far
     /// as small pictures tell, and out of step they do not: the motion alone makes them agree. A film
@@ -147,9 +156,23 @@ impl Changes {
     /// shows something else. It is turned about the middle of what moves in it, so that it stays where
     /// it was, and shifted in time to where it agrees best. `pixels` are the places of the values in a
     /// picture of `width`.
-    pub(super) fn decoy(&self, pixels: &[usize], width: usize) -> f64 {
-        let turned = TURNS.map(|turn| self.turned(turn, pixels, width).best_shift(turn.reversed));
-        turned.into_iter().fold(0.0, f64::max)
+    pub(super) fn decoy(&self, pixels: &[usize], width: usize) -> Decoy {
+        let best = |turn: Turn| {
+            let turned = self.turned(turn, pixels, width);
+            let (query, shift) = turned.best_shift(turn.reversed);
+            (query, turned, turn.reversed, shift)
+        };
+        let turned = TURNS.into_iter().map(best);
+        let Some((query, turned, reversed, shift)) = turned.max_by(|a, b| a.0.total_cmp(&b.0))
+        else {
+            return Decoy::default();
+        };
+        let n = self.len();
+        let own = Changes::of(self.reference.clone(), turned.reference, self.size);
+        Decoy {
+            query: query.max(0.0),
+            reference: own.correlation(|k| twin(k, shift, n, reversed)),
+        }
     }
 
     /// The same with the reference turned over.
@@ -165,14 +188,20 @@ impl Changes {
         Changes::of(self.query.clone(), reference, self.size)
     }
 
-    /// The highest correlation when the reference begins, or ends, at any other moment.
-    fn best_shift(&self, reversed: bool) -> f64 {
+    /// The highest correlation when the reference begins, or ends, at any other moment, and the moment.
+    fn best_shift(&self, reversed: bool) -> (f64, usize) {
         let n = self.len();
-        let shifted = |s: usize| match reversed {
-            true => self.correlation(|k| (s + n - k) % n),
-            false => self.correlation(|k| (s + k) % n),
-        };
-        (0..n).map(shifted).fold(0.0, f64::max)
+        let shifted = |s: usize| (self.correlation(|k| twin(k, s, n, reversed)), s);
+        let best = (0..n).map(shifted).max_by(|a, b| a.0.total_cmp(&b.0));
+        best.unwrap_or_default()
+    }
+}
+
+/// The step that stands beside step `k` of `n` when a film begins, or ends, with step `shift`.
+fn twin(k: usize, shift: usize, n: usize, reversed: bool) -> usize {
+    match reversed {
+        true => (shift + n - k) % n,
+        false => (shift + k) % n,
     }
 }
 

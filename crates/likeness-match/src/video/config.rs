@@ -174,6 +174,12 @@ pub struct Evidence {
     pub moving_doubt: f64,
     /// ...and for each factor e by which those found are fewer than e times chance.
     pub moving_missing: f64,
+    /// Log-odds for each standard error by which the films correlate better than a decoy does...
+    pub clear: f64,
+    /// ...beyond what chance gives...
+    pub usually_clear: f64,
+    /// ...of which more than so many say no more.
+    pub max_clear: f64,
     /// Log-odds that a copy loses that is turned by a right angle or two...
     pub quarter_turn: f64,
     /// ...for each 20 degrees beyond 20 by which it is askew...
@@ -186,7 +192,7 @@ pub struct Evidence {
     pub small: f64,
     /// ...than this share.
     pub usual_area: f64,
-    /// Log-odds below the threshold from which a match by keypoints gets a second look, after its
+    /// Log-odds below the threshold from which a match gets a second look, after its
     /// transform was moved to where the films agree best.
     pub doubt: f64,
     /// Correlation that a match needs whatever else speaks for it.
@@ -196,7 +202,8 @@ pub struct Evidence {
     /// Share of the reference's picture that shows something which the query shows as well: a match
     /// needs it whatever else speaks for it.
     pub min_alike: f64,
-    /// Share of the picture below which what changes is a small thing in it...
+    /// Share of the picture below which what changes is a small thing in it, which says nothing by being clear
+    /// of decoys...
     pub little_motion: f64,
     /// ...so that of what the reference shows, the query must show this share...
     pub usually_alike: f64,
@@ -241,6 +248,9 @@ impl Default for Evidence {
             min_moving: 60,
             moving_doubt: 4.0,
             moving_missing: 6.0,
+            clear: 2.0,
+            usually_clear: 1.2,
+            max_clear: 4.0,
             quarter_turn: 1.0,
             askew: 3.0,
             odd_speed: 6.0,

@@ -1,6 +1,6 @@
 //! How surely a copy: what films that agree and keypoints found again add up to.
 
-use super::changes::LARGEST;
+use super::changes::{Decoy, LARGEST};
 use super::config::Evidence;
 use super::refind::Refound;
 use super::segments::Agreement;
@@ -62,12 +62,11 @@ impl Signs<'_> {
         evidence.min(weights.smooth_prior + film + self.besides(weights))
     }
 
-    /// Log-odds of a copy against another film that moves alike, of which `decoy` is the most that it
-    /// would correlate. Either the films agree far better than such a one would, or the keypoints that
+    /// Log-odds of a copy against another film that moves alike, which would correlate as `decoy` does. Either the films agree far better than such a one would, or the keypoints that
     /// move are found again. Small pictures of two titles that rise agree well, but their letters differ.
-    pub(super) fn against_decoys(&self, decoy: f64, moving: &Refound, weights: &Evidence) -> f64 {
+    pub(super) fn against_decoys(&self, decoy: Decoy, moving: &Refound, weights: &Evidence) -> f64 {
         let chance = self.agreement.chance;
-        let decoy = decoy.max(LARGEST * chance);
+        let decoy = decoy.query.max(LARGEST * chance);
         let excess = (decoy * decoy / (LARGEST * LARGEST) - chance * chance).max(0.0);
         let films = self.above(chance.hypot(excess.sqrt()), weights);
         let clear = self.film() - fisher(decoy);
@@ -81,6 +80,18 @@ impl Signs<'_> {
         }
         let missing = weights.moving_missing * (1.0 - found).max(0.0);
         keypoints.max(films - weights.moving_doubt - missing)
+    }
+
+    /// Log-odds for films that agree better than one would that only moves alike. Nothing where all that
+    /// moves is a small thing (`spread` is the share of the picture in which changes lie): that may be a
+    /// clock that both films show.
+    pub(super) fn clear(&self, decoy: Decoy, spread: f64, weights: &Evidence) -> f64 {
+        if spread < weights.little_motion {
+            return 0.0;
+        }
+        let moments = self.agreement.moments.min(weights.max_moments);
+        let clear = difference(self.agreement.change, decoy, moments);
+        weights.clear * (clear - weights.usually_clear).clamp(0.0, weights.max_clear)
     }
 
     /// Log-odds if unrelated changes correlate with a root mean square of `chance`.
@@ -98,6 +109,19 @@ impl Signs<'_> {
         let keypoints = log_ratio(self.refound.found, self.refound.chance);
         weights.keypoints * keypoints.min(weights.max_keypoints) - self.shown.oddity(weights)
     }
+}
+
+/// By how much the query correlates better with the reference than with a decoy, in units of what
+/// `moments` give by chance where both are other films: Williams' T2 for two correlations that share a
+/// film (Steiger 1980, Psychological Bulletin 87, 245-251, equation 7). A decoy that is nearly the
+/// reference itself differs little by chance, so that a small difference says much.
+fn difference(change: f64, decoy: Decoy, moments: f64) -> f64 {
+    let (a, b, own) = (change, decoy.query, decoy.reference.clamp(-0.99, 0.99));
+    let left = (1.0 - a * a - b * b - own * own + 2.0 * a * b * own).max(0.0);
+    let mean = (a + b) / 2.0;
+    let (n, freedom) = (moments - 1.0, (moments - 3.0).max(1.0));
+    let variance = 2.0 * left * n / freedom + mean * mean * (1.0 - own).powi(3);
+    (a - b) * (n * (1.0 + own) / variance.max(1e-6)).sqrt()
 }
 
 /// A correlation such that its error does not depend on it (Fisher's z).
@@ -141,7 +165,11 @@ mod tests {
             area: 1.0,
         };
         let check = |name: &str, films: [f64; 4], keypoints: [f64; 3], want: bool| {
-            let [change, chance, decoy, moments] = films;
+            let [change, chance, query, moments] = films;
+            let decoy = Decoy {
+                query,
+                reference: 0.0,
+            };
             let [expected, found, by_chance] = keypoints;
             let agreement = Agreement {
                 span: (0.0, 12.0),
@@ -204,5 +232,55 @@ mod tests {
             [0.0, 0.0, 0.0],
             true,
         );
+    }
+
+    /// Values measured on pictures that `docs/experiments-video.md` describes, twelfth round.
+    #[test]
+    fn copies_are_clear_of_decoys_and_what_only_moves_alike_is_not() {
+        let check = |name: &str, change: f64, decoy: [f64; 2], moments: f64, spread, want: bool| {
+            let agreement = Agreement {
+                span: (0.0, 12.0),
+                correlation: 0.8,
+                change,
+                chance: 0.06,
+                moments,
+            };
+            let signs = Signs {
+                agreement: &agreement,
+                refound: &Refound::default(),
+                inverted: false,
+                shown: Shown {
+                    turn: 0.0,
+                    speed: 1.0,
+                    area: 1.0,
+                },
+            };
+            let [query, reference] = decoy;
+            let decoy = Decoy { query, reference };
+            let weights = Evidence::default();
+            let found = signs.clear(decoy, spread, &weights);
+            let most = weights.clear * weights.max_clear;
+            assert!((0.0..=most).contains(&found), "{name}: {found}");
+            assert_eq!(found > 1.0, want, "{name}: {found}");
+        };
+        check("a man on a beach", 0.44, [0.05, 0.03], 72.0, 0.13, true);
+        check("a film in a corner", 0.62, [0.22, 0.23], 25.0, 0.07, true);
+        check("a copy", 0.9, [0.2, 0.2], 40.0, 0.4, true);
+        check(
+            "another line that runs",
+            0.45,
+            [0.46, 0.93],
+            29.0,
+            0.2,
+            false,
+        );
+        check("another title", 0.66, [0.51, 0.64], 67.0, 0.44, false);
+        check("two lights", 0.6, [0.41, 0.53], 46.0, 0.69, false);
+        check("one transition alike", 0.44, [0.18, 0.2], 10.0, 0.2, false);
+        check("a clock", 0.94, [0.38, 0.4], 98.0, 0.013, false);
+        // The decoy is nearly the film: a small difference says much, none says nothing.
+        check("a kaleidoscope", 0.99, [0.95, 0.96], 44.0, 0.8, true);
+        check("its own mirror image", 0.96, [0.96, 1.0], 44.0, 0.8, false);
+        check("nothing moves", 0.0, [0.0, 0.0], 0.0, 0.8, false);
     }
 }

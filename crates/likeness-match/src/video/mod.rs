@@ -188,13 +188,8 @@ fn verify(
             Some(_) => None,
         });
     }
-    // Of keypoints alone, transforms are off by enough to make a good match a doubtful one.
-    let doubt = if hypothesis.coarse {
-        0.0
-    } else {
-        config.evidence.doubt
-    };
-    let Some(new) = comparison.examine(&fit, doubt, config) else {
+    // Transforms are off by enough, yet, to make a good match a doubtful one.
+    let Some(new) = comparison.examine(&fit, config.evidence.doubt, config) else {
         return Ok(None);
     };
     let timing = (
@@ -285,16 +280,22 @@ impl Comparison<'_> {
                 area: warps.area(&fit.map, reference, query),
             },
         };
-        let mut evidence = signs.evidence(self.coarse, &config.evidence);
-        let promising = evidence >= self.threshold - doubt;
-        if evidence >= self.threshold {
+        let weights = &config.evidence;
+        let mut evidence = signs.evidence(self.coarse, weights);
+        let mut promising = false;
+        if evidence + weights.clear * weights.max_clear >= self.threshold - doubt {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
-            let moving = refound(Which::Moving);
-            evidence = evidence.min(signs.against_decoys(decoy, &moving, &config.evidence));
+            let clear = signs.clear(decoy, changes.spread(), weights);
+            evidence += clear;
+            promising = evidence >= self.threshold - doubt;
+            if evidence >= self.threshold {
+                let moving = refound(Which::Moving);
+                evidence = evidence.min(signs.against_decoys(decoy, &moving, weights) + clear);
+            }
         }
         if evidence >= self.threshold {
             let substance = self.substance(&warps, line, agreement.span);
-            evidence -= substance.doubt(changes.spread(), &config.evidence);
+            evidence -= substance.doubt(changes.spread(), weights);
         }
         tracing::debug!(
             query = query.duration,
