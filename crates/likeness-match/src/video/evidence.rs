@@ -84,7 +84,8 @@ impl Signs<'_> {
 
     /// Log-odds for films that agree better than one would that only moves alike. Nothing where all that
     /// moves is a small thing (`spread` is the share of the picture in which changes lie): that may be a
-    /// clock that both films show.
+    /// clock that both films show. To be asked only of matches by keypoints: a transform that was chosen for
+    /// films to go in step makes them agree better than a decoy that was not.
     pub(super) fn clear(&self, decoy: Decoy, spread: f64, weights: &Evidence) -> f64 {
         if spread < weights.little_motion {
             return 0.0;

@@ -285,7 +285,10 @@ impl Comparison<'_> {
         let mut promising = false;
         if evidence + weights.clear * weights.max_clear >= self.threshold - doubt {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
-            let clear = signs.clear(decoy, changes.spread(), weights);
+            let clear = match self.coarse {
+                true => 0.0,
+                false => signs.clear(decoy, changes.spread(), weights),
+            };
             evidence += clear;
             promising = evidence >= self.threshold - doubt;
             if evidence >= self.threshold {
