@@ -62,8 +62,9 @@ impl Signs<'_> {
         evidence.min(weights.smooth_prior + film + self.besides(weights))
     }
 
-    /// Log-odds of a copy against another film that moves alike, which would correlate as `decoy` does. Either the films agree far better than such a one would, or the keypoints that
-    /// move are found again. Small pictures of two titles that rise agree well, but their letters differ.
+    /// Log-odds of a copy against another film that moves alike, which would correlate as `decoy` does.
+    /// Either the films agree far better than such a one would, or the keypoints that move are found
+    /// again. Small pictures of two titles that rise agree well, but their letters differ.
     pub(super) fn against_decoys(&self, decoy: Decoy, moving: &Refound, weights: &Evidence) -> f64 {
         let chance = self.agreement.chance;
         let decoy = decoy.query.max(LARGEST * chance);
