@@ -115,7 +115,7 @@ impl Signs<'_> {
 
 /// By how much the query correlates better with the reference than with a decoy, in units of what
 /// `moments` give by chance where both are other films: Williams' T2 for two correlations that share a
-/// film (Steiger 1980, Psychological Bulletin 87, 245-251, equation 7). A decoy that is nearly the
+/// film (Steiger 1980, Psychological Bulletin 87, 245-251). A decoy that is nearly the
 /// reference itself differs little by chance, so that a small difference says much.
 fn difference(change: f64, decoy: Decoy, moments: f64) -> f64 {
     let (a, b, own) = (change, decoy.query, decoy.reference.clamp(-0.99, 0.99));
