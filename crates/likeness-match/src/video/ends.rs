@@ -3,7 +3,6 @@
 //! Films without their slowly moving means blur the ends: for seconds after a cut the mean still holds
 //! what was before it. The pictures themselves, compared one by one, change at the cut at once.
 
-use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Warps};
 use super::timeline::Line;
@@ -13,17 +12,22 @@ use likeness_core::VideoFingerprint;
 const DOUBTFUL: f64 = 1.6;
 /// Share of the usual likeness of two pictures below which they show different things.
 const SHARE: f64 = 0.6;
+/// Seconds beyond each end over which pictures are compared: how long a still or an empty scene may
+/// last, which says nothing by itself, and still be a match's own.
+const BEYOND: f64 = 20.0;
+/// Grey levels by which the pixels of an empty picture vary.
+const EMPTY: f32 = 2.5;
 /// Usual likeness below which single pictures tell nothing.
 pub(super) const MIN_LIKENESS: f64 = 0.3;
 
-/// The query seconds `span`, each end moved to where the pictures stop being alike along `line`.
+/// The query seconds `span`, each end moved to where the pictures stop being alike along `line`. Two empty
+/// ones are.
 pub(super) fn refine(
     warps: &Warps,
     (line, span): (Line, (f64, f64)),
     (query, reference): (&VideoFingerprint, &VideoFingerprint),
-    config: &VideoMatchConfig,
 ) -> (f64, f64) {
-    let (near, far) = (span.0 - config.detrend, span.1 + config.detrend);
+    let (near, far) = (span.0 - BEYOND, span.1 + BEYOND);
     let there = (line.at(near) - 1.0, line.at(far) + 1.0);
     let own = Film::raw(&query.thumbnails, &warps.query, (near, far)).levelled();
     let other = Film::raw(&reference.thumbnails, &warps.reference, there).levelled();
@@ -48,7 +52,12 @@ pub(super) fn refine(
     else {
         return span;
     };
-    let alike: Vec<bool> = likeness.iter().map(|l| *l >= SHARE * usual).collect();
+    let empty = |picture: &[f32]| dot(picture, picture) < EMPTY * EMPTY * picture.len() as f32;
+    let both_empty = |k: usize| empty(own.picture(numbers[k])) && empty(other.picture(k));
+    let alike = likeness.iter().enumerate();
+    let alike: Vec<bool> = alike
+        .map(|(k, l)| *l >= SHARE * usual || both_empty(k))
+        .collect();
     let half = 0.5 / own.rate;
     let first = times.partition_point(|t| *t < span.0 + DOUBTFUL);
     let last = times.partition_point(|t| *t <= span.1 - DOUBTFUL);

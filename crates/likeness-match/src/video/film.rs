@@ -4,7 +4,8 @@
 //! What is left after the mean is taken away is motion and change; backgrounds, captions, logos and
 //! frames that stand still vanish. So does a change of brightness of the whole picture.
 
-use super::geometry::Affine;
+use super::geometry::middle;
+use super::homography::Homography;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::Thumbnails;
@@ -236,7 +237,7 @@ impl Warps {
     /// The warps of `map`, which takes places of the (possibly mirrored) reference to places of the
     /// query, both in picture heights.
     pub(super) fn new(
-        map: &Affine,
+        map: &Homography,
         look: Look,
         reference: &VideoFingerprint,
         query: &VideoFingerprint,
@@ -274,12 +275,13 @@ impl Warps {
     /// Share of the query's picture that the reference takes under `map`.
     pub(super) fn area(
         &self,
-        map: &Affine,
+        map: &Homography,
         reference: &VideoFingerprint,
         query: &VideoFingerprint,
     ) -> f64 {
         let film = &reference.thumbnails;
         let visible = self.pixels.len() as f64 / (film.width * film.height) as f64;
+        let map = map.near(middle(reference.aspect));
         visible * reference.aspect * map.determinant().abs() / query.aspect
     }
 }

@@ -5,6 +5,7 @@
 
 use super::candidates::Pair;
 use super::config::VideoMatchConfig;
+use super::homography::Homography;
 use std::collections::{HashMap, HashSet};
 
 /// An affine map from the (possibly mirrored) reference to the query:
@@ -27,6 +28,15 @@ impl Affine {
         ]
     }
 
+    /// The map with the same turn, scale and shear that takes `from` to `to`.
+    pub(super) fn with(&self, to: [f64; 2], from: [f64; 2]) -> Affine {
+        Affine {
+            c: to[0] - self.a * from[0] - self.b * from[1],
+            f: to[1] - self.d * from[0] - self.e * from[1],
+            ..*self
+        }
+    }
+
     /// Area of the image of a unit square; negative when the map flips.
     pub(super) fn determinant(&self) -> f64 {
         self.a * self.e - self.b * self.d
@@ -45,16 +55,15 @@ impl Affine {
 
     /// The map without turn and shear that does the same to `centre`.
     pub(super) fn straight(&self, centre: [f64; 2]) -> Affine {
-        let (a, e) = (self.a.hypot(self.d), self.b.hypot(self.e));
-        let [x, y] = self.apply(centre);
-        Affine {
-            a,
+        let scales = Affine {
+            a: self.a.hypot(self.d),
             b: 0.0,
-            c: x - a * centre[0],
+            c: 0.0,
             d: 0.0,
-            e,
-            f: y - e * centre[1],
-        }
+            e: self.b.hypot(self.e),
+            f: 0.0,
+        };
+        scales.with(self.apply(centre), centre)
     }
 
     /// Clockwise turn in degrees, as the picture is seen.
@@ -114,10 +123,15 @@ impl Affine {
     }
 }
 
+/// The middle of a picture, in its heights.
+pub(super) fn middle(aspect: f64) -> [f64; 2] {
+    [aspect / 2.0, 0.5]
+}
+
 /// A transform and what supports it.
 #[derive(Debug, Clone)]
 pub(super) struct Fit {
-    pub map: Affine,
+    pub map: Homography,
     /// Pairs that fit the transform.
     pub inliers: Vec<Pair>,
     /// Distinct (keyframe, query cell) among them.
@@ -198,7 +212,8 @@ fn weights(pairs: &[Pair]) -> Vec<f64> {
 fn refine(pairs: &[Pair], mut map: Affine, reach: f64) -> Fit {
     for round in 0..5 {
         let near = reach * if round < 2 { 2.5 } else { 1.5 };
-        let inliers: Vec<&Pair> = pairs.iter().filter(|p| error(p, &map) < near).collect();
+        let near = |p: &&Pair| error(p, &map) < near;
+        let inliers: Vec<Pair> = pairs.iter().filter(near).copied().collect();
         match least_squares(&inliers) {
             Some(better) if better.plausible() => map = better,
             _ => break,
@@ -211,7 +226,7 @@ fn refine(pairs: &[Pair], mut map: Affine, reach: f64) -> Fit {
         .collect();
     let support = distinct(inliers.iter());
     Fit {
-        map,
+        map: map.into(),
         inliers,
         support,
     }
@@ -222,13 +237,13 @@ fn error(pair: &Pair, map: &Affine) -> f64 {
     (x - pair.query[0]).hypot(y - pair.query[1])
 }
 
-fn distinct<'a>(pairs: impl Iterator<Item = &'a Pair>) -> usize {
+pub(super) fn distinct<'a>(pairs: impl Iterator<Item = &'a Pair>) -> usize {
     pairs.map(|p| p.cell).collect::<HashSet<u32>>().len()
 }
 
 /// Least squares: an affine map from 12 pairs on that spread in both directions, a similarity from
 /// two on.
-fn least_squares(pairs: &[&Pair]) -> Option<Affine> {
+pub(super) fn least_squares(pairs: &[Pair]) -> Option<Affine> {
     let n = pairs.len() as f64;
     if pairs.len() < 2 {
         return None;

@@ -73,7 +73,7 @@ fn likeness(
         mirrored: placement.mirrored,
         inverted: false,
     };
-    let warps = Warps::new(&placement.map, look, reference, query);
+    let warps = Warps::new(&placement.map.into(), look, reference, query);
     let (low, high) = config.speed;
     if warps.pixels.is_empty() || !(low..=high).contains(&segment.speed) {
         return Vec::new();

@@ -11,6 +11,7 @@ mod exclusion;
 mod film;
 mod geometry;
 mod going;
+mod homography;
 mod motion;
 mod nearest;
 mod overlay;
@@ -38,7 +39,8 @@ use crate::naming::coverage;
 use candidates::Hypothesis;
 use evidence::{Shown, Signs};
 use film::{Film, Look, Warps};
-use geometry::{Affine, Fit};
+use geometry::{Fit, middle};
+use homography::Homography;
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
@@ -188,8 +190,15 @@ fn verify(
             Some(_) => None,
         });
     }
+    let tilted = match hypothesis.coarse {
+        true => None,
+        false => homography::tilted(&pairs, &fit, reach, reference.aspect),
+    };
     // Transforms are off by enough, yet, to make a good match a doubtful one.
-    let Some(new) = comparison.examine(&fit, config.evidence.doubt, config) else {
+    let doubt = config.evidence.doubt;
+    let new = comparison.examine(&fit, doubt, config);
+    let steep = || comparison.examine(tilted.as_ref()?, doubt, config);
+    let Some(new) = new.or_else(steep) else {
         return Ok(None);
     };
     let timing = (
@@ -209,7 +218,10 @@ fn verify(
             )
             .1
         }
-        false => polish::straighten(fit.map, hypothesis.look, timing, films, config),
+        false => {
+            let tilted = tilted.as_ref().map(|fit| fit.map);
+            polish::straighten(fit.map, tilted, hypothesis.look, timing, films, config)
+        }
     };
     let polished = (map != fit.map)
         .then(|| comparison.examine(&Fit { map, ..fit }, 0.0, config))
@@ -275,7 +287,7 @@ impl Comparison<'_> {
             refound: &all,
             inverted: look.inverted,
             shown: Shown {
-                turn: fit.map.rotation_degrees(),
+                turn: fit.map.near(middle(reference.aspect)).rotation_degrees(),
                 speed: line.speed,
                 area: warps.area(&fit.map, reference, query),
             },
@@ -314,7 +326,7 @@ impl Comparison<'_> {
         if !promising {
             return None;
         }
-        let span = ends::refine(&warps, (line, agreement.span), (query, reference), config);
+        let span = ends::refine(&warps, (line, agreement.span), (query, reference));
         let timing = (line, span);
         let films = (
             film(span),
@@ -368,7 +380,7 @@ fn spread(times: impl Iterator<Item = f64>, slack: f64) -> (f64, f64) {
 
 fn segment(
     (line, extent): (Line, (f64, f64)),
-    (map, mirrored): (&Affine, bool),
+    (map, mirrored): (&Homography, bool),
     picture: rectangles::Picture,
     query: &VideoFingerprint,
     reference: &VideoFingerprint,
@@ -386,7 +398,7 @@ fn segment(
         score: 0.0,
         pitch_semitones: None,
         mirrored: Some(mirrored),
-        rotation_degrees: Some(map.rotation_degrees()),
+        rotation_degrees: Some(map.near(middle(reference.aspect)).rotation_degrees()),
         reference_rect: Some(picture.reference),
         query_rect: Some(picture.query),
         still: None,

@@ -99,7 +99,7 @@ pub fn covered(
         mirrored: placement.mirrored,
         inverted: false,
     };
-    let warps = Warps::new(&placement.map, look, reference, query);
+    let warps = Warps::new(&placement.map.into(), look, reference, query);
     let span = (segment.query_start, segment.query_end);
     let line = Line {
         start: segment.reference_start - segment.query_start * segment.speed,

@@ -4,7 +4,8 @@
 use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Look, Warps};
-use super::geometry::Affine;
+use super::geometry::{Affine, middle};
+use super::homography::Homography;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 
@@ -26,66 +27,68 @@ const ROUNDS: usize = 4;
 /// Share of the first transform's pixels that must stay in the picture: a few agree with anything.
 const MIN_PIXELS: f64 = 0.9;
 
-/// A transform from keypoints, straightened unless the films say that it is tilted.
+/// A transform from keypoints, straightened unless the films say that it is turned, or seen at an
+/// angle, as in `tilted`.
 pub(super) fn straighten(
-    map: Affine,
+    map: Homography,
+    tilted: Option<Homography>,
     look: Look,
     (line, span): (Line, (f64, f64)),
     films: (&VideoFingerprint, &VideoFingerprint),
     config: &VideoMatchConfig,
-) -> Affine {
-    if map.rotation_degrees().abs() > TILT {
-        return map;
-    }
-    let middle = (span.0 + span.1) / 2.0;
+) -> Homography {
+    let time = (span.0 + span.1) / 2.0;
     let half = ((span.1 - span.0) / 2.0).min(SECONDS / 2.0);
-    let timing = (line, (middle - half, middle + half));
-    let centre = [films.1.aspect / 2.0, 0.5];
-    let straight = map.straight(centre);
-    let (tilted, _) = polish(map, look, timing, films, &[], config);
-    let (best, straight) = polish(straight, look, timing, films, FINE, config);
-    let unexplained = |agreement: f32| 1.0 - agreement + UNEXPLAINED;
-    match unexplained(tilted) < TILTED_SHARE * unexplained(best) {
-        true => map,
-        false => straight,
+    let timing = (line, (time - half, time + half));
+    let unexplained = |map: &Homography| {
+        let agreement = agreement(map, look, timing, films, 0, config);
+        1.0 - agreement + UNEXPLAINED
+    };
+    let polished = |map| polish(map, look, timing, films, FINE, config).1;
+    let centre = middle(films.1.aspect);
+    let turned = map.near(centre);
+    let mut best = map;
+    if turned.rotation_degrees().abs() <= TILT {
+        let straight = polished(turned.straight(centre).into());
+        if unexplained(&map) >= TILTED_SHARE * unexplained(&straight) {
+            best = straight;
+        }
+    }
+    match tilted.map(polished) {
+        Some(tilted) if unexplained(&tilted) < TILTED_SHARE * unexplained(&best) => tilted,
+        _ => best,
     }
 }
 
 /// The transform near `map` at which the films of the query seconds `span` correlate most along
-/// `line`, found by moving, scaling and stretching it in turn by `steps`; and that correlation.
+/// `line`, found by moving, scaling, stretching and, where it is seen at an angle, tilting it in turn by
+/// `steps`; and that correlation.
 pub(super) fn polish(
-    map: Affine,
+    map: Homography,
     look: Look,
-    (line, span): (Line, (f64, f64)),
-    (query, reference): (&VideoFingerprint, &VideoFingerprint),
+    timing: (Line, (f64, f64)),
+    films: (&VideoFingerprint, &VideoFingerprint),
     steps: &[f64],
     config: &VideoMatchConfig,
-) -> (f32, Affine) {
+) -> (f32, Homography) {
+    let (query, reference) = films;
     let pixels = Warps::new(&map, look, reference, query).pixels.len();
     let least = (pixels as f64 * MIN_PIXELS) as usize;
-    let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
-    let agreement = |map: &Affine| {
-        let warps = Warps::new(map, look, reference, query);
-        if warps.pixels.len() < least {
-            return f32::MIN;
-        }
-        let own = Film::new(&query.thumbnails, &warps.query, span, config.detrend);
-        let other = Film::new(
-            &reference.thumbnails,
-            &warps.reference,
-            there,
-            config.detrend,
-        );
-        correlation(&own.levelled(), &other.levelled(), line)
+    let agreement = |map: &Homography| agreement(map, look, timing, films, least, config);
+    let middle = middle(reference.aspect);
+    let changes = match map.tilt(middle) == [0.0; 2] {
+        true => &CHANGES[..FLAT],
+        false => &CHANGES[..],
     };
-    let middle = [reference.aspect / 2.0, 0.5];
     let mut best = (agreement(&map), map);
     for &step in steps {
         for _ in 0..ROUNDS {
             let before = best.0;
-            for change in CHANGES {
+            for change in changes {
                 for sign in [-step, step] {
-                    let map = change(&best.1, sign, middle);
+                    let Some(map) = change.of(&best.1, sign, middle) else {
+                        continue;
+                    };
                     let value = agreement(&map);
                     if value > best.0 {
                         best = (value, map);
@@ -100,35 +103,92 @@ pub(super) fn polish(
     best
 }
 
-/// A small change of a transform, which keeps what it does to a point in the picture's middle
-/// unless it is a shift.
-type Change = fn(&Affine, f64, [f64; 2]) -> Affine;
+/// A small change of a transform, in steps: how far it moves the picture's middle, stretches the
+/// picture around it and tilts it.
+struct Change {
+    shift: [f64; 2],
+    stretch: [f64; 2],
+    tilt: [f64; 2],
+}
 
-const CHANGES: [Change; 5] = [
-    |map, step, _| Affine {
-        c: map.c + step,
-        ..*map
-    },
-    |map, step, _| Affine {
-        f: map.f + step,
-        ..*map
-    },
-    |map, step, middle| scaled(map, [1.0 + step, 1.0 + step], middle),
-    |map, step, middle| scaled(map, [1.0 + step, 1.0], middle),
-    |map, step, middle| scaled(map, [1.0, 1.0 + step], middle),
-];
-
-fn scaled(map: &Affine, [sx, sy]: [f64; 2], middle: [f64; 2]) -> Affine {
-    let mut new = Affine {
-        a: map.a * sx,
-        d: map.d * sx,
-        b: map.b * sy,
-        e: map.e * sy,
-        ..*map
+impl Change {
+    const NONE: Change = Change {
+        shift: [0.0; 2],
+        stretch: [0.0; 2],
+        tilt: [0.0; 2],
     };
-    let ([x, y], [nx, ny]) = (map.apply(middle), new.apply(middle));
-    (new.c, new.f) = (new.c + x - nx, new.f + y - ny);
-    new
+
+    const fn shift(shift: [f64; 2]) -> Change {
+        Change {
+            shift,
+            ..Change::NONE
+        }
+    }
+
+    const fn stretch(stretch: [f64; 2]) -> Change {
+        Change {
+            stretch,
+            ..Change::NONE
+        }
+    }
+
+    const fn tilt(tilt: [f64; 2]) -> Change {
+        Change {
+            tilt,
+            ..Change::NONE
+        }
+    }
+
+    fn of(&self, map: &Homography, step: f64, middle: [f64; 2]) -> Option<Homography> {
+        let added = |to: [f64; 2], change: [f64; 2]| [0, 1].map(|i| to[i] + step * change[i]);
+        let (near, [sx, sy]) = (map.near(middle), added([1.0; 2], self.stretch));
+        let near = Affine {
+            a: near.a * sx,
+            b: near.b * sy,
+            d: near.d * sx,
+            e: near.e * sy,
+            ..near
+        };
+        let near = near.with(added(map.apply(middle), self.shift), middle);
+        Homography::about(middle, near, added(map.tilt(middle), self.tilt))
+    }
+}
+
+const CHANGES: [Change; 7] = [
+    Change::shift([1.0, 0.0]),
+    Change::shift([0.0, 1.0]),
+    Change::stretch([1.0, 1.0]),
+    Change::stretch([1.0, 0.0]),
+    Change::stretch([0.0, 1.0]),
+    Change::tilt([1.0, 0.0]),
+    Change::tilt([0.0, 1.0]),
+];
+/// Those of them that tilt nothing.
+const FLAT: usize = 5;
+
+/// How much the films of the query seconds `span` correlate along `line`; nothing where fewer than `least`
+/// pixels of the reference can be seen.
+fn agreement(
+    map: &Homography,
+    look: Look,
+    (line, span): (Line, (f64, f64)),
+    (query, reference): (&VideoFingerprint, &VideoFingerprint),
+    least: usize,
+    config: &VideoMatchConfig,
+) -> f32 {
+    let warps = Warps::new(map, look, reference, query);
+    if warps.pixels.len() < least {
+        return f32::MIN;
+    }
+    let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
+    let own = Film::new(&query.thumbnails, &warps.query, span, config.detrend);
+    let other = Film::new(
+        &reference.thumbnails,
+        &warps.reference,
+        there,
+        config.detrend,
+    );
+    correlation(&own.levelled(), &other.levelled(), line)
 }
 
 fn correlation(query: &Film, reference: &Film, line: Line) -> f32 {

@@ -1,7 +1,8 @@
 //! Which part of the reference can be seen, where it lies, what is drawn over it and around it.
 
 use super::film::{Film, Warps};
-use super::geometry::Affine;
+use super::geometry::middle;
+use super::homography::Homography;
 use super::overlay;
 use super::substance::Likeness;
 use super::timeline::Line;
@@ -103,7 +104,7 @@ struct Told {
 pub(super) fn measure(
     films: (&Film, &Film),
     warps: &Warps,
-    placed: (&Affine, bool),
+    placed: (&Homography, bool),
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
@@ -117,7 +118,7 @@ pub(super) fn measure(
 pub(super) fn measure_still(
     pixels: &[Likeness],
     warps: &Warps,
-    placed: (&Affine, bool),
+    placed: (&Homography, bool),
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
@@ -138,7 +139,7 @@ pub(super) fn measure_still(
 fn picture(
     told: Told,
     warps: &Warps,
-    (map, mirrored): (&Affine, bool),
+    (map, mirrored): (&Homography, bool),
     span: (f64, f64),
     reference: &VideoFingerprint,
     query: &VideoFingerprint,
@@ -291,7 +292,7 @@ impl Motion {
         &self,
         cells: [usize; 4],
         thumbs: &Thumbnails,
-        map: &Affine,
+        map: &Homography,
         (aspect, query): (f64, &VideoFingerprint),
     ) -> Rect {
         let (w, h) = (thumbs.width, thumbs.height);
@@ -323,6 +324,7 @@ impl Motion {
                 let own = |i: usize| i < edge || edge + 1 >= length;
                 inner as f64 + outer.map(|i| part(&line(i), own(i))).sum::<f64>()
             };
+        let map = map.near(middle(aspect));
         let (sx, sy) = (
             map.a.hypot(map.d) * aspect / query.aspect,
             map.b.hypot(map.e),
@@ -364,18 +366,18 @@ impl Motion {
 
 /// The query's own picture as the reference's fractions; beyond 0..=1 where there is room around the
 /// copy.
-pub(super) fn limit(map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
-    let Some(back) = map.inverse() else {
-        return Rect::FULL;
-    };
+pub(super) fn limit(map: &Homography, aspect: f64, query_aspect: f64) -> Rect {
     let corners = [
         [0.0, 0.0],
         [query_aspect, 0.0],
         [0.0, 1.0],
         [query_aspect, 1.0],
     ]
-    .map(|p| back.apply(p));
-    bounds(corners.map(|[x, y]| [x / aspect, y]))
+    .map(|p| map.back(p));
+    match corners {
+        [Some(a), Some(b), Some(c), Some(d)] => bounds([a, b, c, d].map(|[x, y]| [x / aspect, y])),
+        _ => Rect::FULL,
+    }
 }
 
 /// An edge that the query's own edge cuts is placed exactly there.
@@ -409,7 +411,7 @@ fn bounds(points: [[f64; 2]; 4]) -> Rect {
 }
 
 /// The query rectangle around a reference rectangle.
-fn image(rect: Rect, map: &Affine, aspect: f64, query_aspect: f64) -> Rect {
+fn image(rect: Rect, map: &Homography, aspect: f64, query_aspect: f64) -> Rect {
     let corners = [
         [rect.x0, rect.y0],
         [rect.x1, rect.y0],
@@ -498,6 +500,7 @@ fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::video::geometry::Affine;
     use likeness_core::Density;
     use likeness_core::video::Thumbnails;
 
@@ -512,14 +515,14 @@ mod tests {
             keyframes: Vec::new(),
             thumbnails: Thumbnails::new(),
         };
-        let half = Affine {
+        let half = Homography::from(Affine {
             a: 0.5,
             b: 0.0,
             c: 0.2,
             d: 0.0,
             e: 0.5,
             f: 0.2,
-        };
+        });
         let check = |want: [f64; 4], cells: [usize; 4]| {
             let part = |i: usize, n: usize, low: f64, high: f64| {
                 let (from, to) = (i as f64, i as f64 + 1.0);

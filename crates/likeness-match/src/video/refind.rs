@@ -1,7 +1,8 @@
 //! Keypoints of the reference found again in the query, where transform and time line say.
 
 use super::config::VideoMatchConfig;
-use super::geometry::Affine;
+use super::geometry::middle;
+use super::homography::Homography;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Descriptor, Keyframe, Keypoint, VideoConfig};
@@ -39,7 +40,7 @@ struct Projected {
 pub(super) fn refind(
     query: &VideoFingerprint,
     reference: &VideoFingerprint,
-    (map, flip): (&Affine, bool),
+    (map, flip): (&Homography, bool),
     line: Line,
     span: (f64, f64),
     which: Which,
@@ -76,7 +77,7 @@ pub(super) fn refind(
 pub(super) fn places(
     (query, frame): (&VideoFingerprint, &Keyframe),
     (reference, twin): (&VideoFingerprint, &Keyframe),
-    (map, flip): (&Affine, bool),
+    (map, flip): (&Homography, bool),
     config: &VideoMatchConfig,
 ) -> Vec<([f64; 2], bool)> {
     let keypoints: Vec<&Keypoint> = twin.keypoints.iter().collect();
@@ -128,15 +129,16 @@ fn elsewhen(frames: &[Keyframe], number: usize) -> Vec<&Keyframe> {
 fn project(
     keypoints: &[&Keypoint],
     (aspect, query_aspect): (f64, f64),
-    map: &Affine,
+    map: &Homography,
     flip: bool,
 ) -> Vec<Projected> {
     let sizes = VideoConfig::DEFAULT.level_sizes;
     let ratio = (f64::from(sizes[0]) / f64::from(sizes[1])).ln();
     // Levels measure by the root of the picture's area, maps by its height.
-    let scale = map.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
+    let near = map.near(middle(aspect));
+    let scale = near.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
     let down = scale.ln() / ratio;
-    let turn = (map.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
+    let turn = (near.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
     keypoints
         .iter()
         .filter_map(|keypoint| {

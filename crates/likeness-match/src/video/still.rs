@@ -8,7 +8,8 @@
 use super::config::{Evidence, VideoMatchConfig};
 use super::evidence::Shown;
 use super::film::{Film, Warps};
-use super::geometry::{Affine, Fit};
+use super::geometry::{Fit, middle};
+use super::homography::Homography;
 use super::overlay;
 use super::rectangles;
 use super::refind::{Which, places, refind};
@@ -33,7 +34,7 @@ const MOMENT: Line = Line {
 
 impl Comparison<'_> {
     /// Whether keypoints are found again all over the picture.
-    fn whole(&self, placed: (&Affine, bool), config: &VideoMatchConfig) -> bool {
+    fn whole(&self, placed: (&Homography, bool), config: &VideoMatchConfig) -> bool {
         let keyframes = (
             self.query.keyframes.get(self.query.keyframes.len() / 2),
             self.reference.keyframes.first(),
@@ -62,7 +63,7 @@ impl Comparison<'_> {
     /// Whether the query's edge cuts off a side of the reference while there is room beyond the other side. So
     /// agree sheets of one grid, one of them moved by a field; a copy is cut, or has room, or is cut before it
     /// is placed.
-    fn pushed_out(&self, map: &Affine, weights: &Evidence) -> bool {
+    fn pushed_out(&self, map: &Homography, weights: &Evidence) -> bool {
         let edges = rectangles::limit(map, self.reference.aspect, self.query.aspect);
         let sides = [(edges.x0, 1.0 - edges.x1), (edges.y0, 1.0 - edges.y1)];
         let most = weights.still_pushed;
@@ -88,7 +89,7 @@ impl Comparison<'_> {
         let warps = Warps::new(&fit.map, look, reference, query);
         let placed = (&fit.map, look.mirrored);
         let shown = Shown {
-            turn: fit.map.rotation_degrees(),
+            turn: fit.map.near(middle(reference.aspect)).rotation_degrees(),
             speed: 1.0,
             area: warps.area(&fit.map, reference, query),
         };
