@@ -14,10 +14,10 @@ pub(super) const COARSE: &[f64] = &[0.04, 0.02, 0.01, 0.005];
 /// ...and for transforms from keypoints.
 const FINE: &[f64] = &[0.01, 0.004];
 /// Turns up to which a straight picture is tried, degrees.
-const TILT: f64 = 4.0;
-/// How many times as much of the films a tilted picture may leave unexplained as a straight one does
+const TURN: f64 = 4.0;
+/// How many times as much of the films a turned picture may leave unexplained as a straight one does
 /// and still not be believed.
-const TILTED_SHARE: f32 = 0.85;
+const TURNED_SHARE: f32 = 0.85;
 /// Unexplained share that is there anyhow.
 const UNEXPLAINED: f32 = 0.004;
 /// Most seconds that are looked at.
@@ -48,14 +48,15 @@ pub(super) fn straighten(
     let centre = middle(films.1.aspect);
     let turned = map.near(centre);
     let mut best = map;
-    if turned.rotation_degrees().abs() <= TILT {
+    if turned.rotation_degrees().abs() <= TURN {
         let straight = polished(turned.straight(centre).into());
-        if unexplained(&map) >= TILTED_SHARE * unexplained(&straight) {
+        if unexplained(&map) >= TURNED_SHARE * unexplained(&straight) {
             best = straight;
         }
     }
     match tilted.map(polished) {
-        Some(tilted) if unexplained(&tilted) < TILTED_SHARE * unexplained(&best) => tilted,
+        // Keypoints have spoken for it already.
+        Some(tilted) if unexplained(&tilted) < unexplained(&best) => tilted,
         _ => best,
     }
 }
