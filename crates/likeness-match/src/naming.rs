@@ -3,6 +3,7 @@
 use crate::found::{Found, PictureContext, Surroundings};
 use likeness_core::Rect;
 use likeness_core::report::{Distortion, DistortionKind, Media, Segment};
+use likeness_core::video::Thumbnails;
 
 /// Speed changes below this ratio are within the measurement's error.
 const SPEED_TOLERANCE_AUDIO: f64 = 0.004;
@@ -11,16 +12,19 @@ const SPEED_TOLERANCE_VIDEO: f64 = 0.012;
 /// Pitch differences below this many semitones are within the measurement's error.
 const PITCH_TOLERANCE: f64 = 0.12;
 /// Rotations below this many degrees are within the measurement's error.
-const ROTATION_TOLERANCE: f64 = 1.0;
+const ROTATION_TOLERANCE: f64 = 1.5;
 /// An edge of a rectangle this close to the picture's edge lies on it.
 const EDGE_TOLERANCE: f64 = 0.025;
+/// An edge inside the query's picture is measured from thumbnails, to this many of their pixels.
+const EDGE_PIXELS: f64 = 0.75;
 /// How much of a turned picture's edge leaves the frame, in sines of the angle.
 const TURNED_EDGE: f64 = 0.4;
 /// A query with less than this share of foreign material is not called an excerpt...
 const EXCERPT_SHARE: f64 = 0.15;
 /// ...nor one with fewer seconds of it.
 const EXCERPT_SECONDS: f64 = 3.0;
-/// Less than this share of the picture covered is not called an overlay.
+/// Less than this share of the picture covered is not called an overlay, and of a small copy not less than this
+/// over its side, as part of the query's: its outermost pixels show what lies around.
 const OVERLAY_SHARE: f64 = 0.04;
 
 /// Names what was done to the reference to make the query, strongest evidence first.
@@ -131,32 +135,57 @@ fn picture(segment: &Segment, context: Option<PictureContext>) -> Vec<Distortion
     }
     let turn = segment.rotation_degrees.unwrap_or(0.0).to_radians();
     let lost = TURNED_EDGE * turn.sin().abs();
-    names.extend(segment.reference_rect.and_then(|rect| crop(rect, lost)));
+    let rects = segment.reference_rect.zip(segment.query_rect);
+    let mirrored = segment.mirrored == Some(true);
+    names.extend(rects.and_then(|rects| crop(rects, mirrored, lost)));
     names.extend(
         segment
             .query_rect
             .and_then(|rect| surroundings(rect, context)),
     );
-    if let Some(covered) = context.map(|c| c.covered).filter(|&c| c > OVERLAY_SHARE) {
+    let side = segment.query_rect.map_or(1.0, |rect| rect.area().sqrt());
+    let covered = context.map(|context| context.covered);
+    if let Some(covered) = covered.filter(|covered| covered * side > OVERLAY_SHARE) {
         let detail = format!("{:.0} % of the picture covered", covered * 100.0);
         names.push(named(DistortionKind::Overlay, covered, detail));
     }
     names
 }
 
-/// How much lies beyond each edge of `rect`: `[left, top, right, bottom]`, 0 within `tolerance`.
-fn margins(rect: Rect, tolerance: f64) -> [f64; 4] {
+/// How much lies beyond each edge of `rect`: `[left, top, right, bottom]`.
+fn margins(rect: Rect) -> [f64; 4] {
     [rect.x0, rect.y0, 1.0 - rect.x1, 1.0 - rect.y1]
-        .map(|margin| if margin > tolerance { margin } else { 0.0 })
 }
 
-/// `lost`: what turning the picture alone cuts off at each edge.
-fn crop(rect: Rect, lost: f64) -> Option<Distortion> {
-    let cut: Vec<String> = margins(rect, EDGE_TOLERANCE + lost)
-        .into_iter()
+/// How well the margins of the (possibly mirrored) reference's part are known that is shown at a place of the
+/// query.
+fn tolerances(rect: Rect, place: Rect) -> [f64; 4] {
+    let thumbs = Thumbnails::sparse();
+    let pixel = |pixels: usize, shown: f64, size: f64| {
+        let of_query = shown / size.max(1e-3);
+        of_query.max(1.0) / pixels as f64
+    };
+    let x = pixel(thumbs.width, rect.width(), place.width());
+    let y = pixel(thumbs.height, rect.height(), place.height());
+    let room = margins(place);
+    [0, 1, 2, 3].map(|i| match room[i] > EDGE_TOLERANCE {
+        true => EDGE_TOLERANCE.max(EDGE_PIXELS * [x, y][i % 2]),
+        false => EDGE_TOLERANCE,
+    })
+}
+
+/// What is not shown of the reference, of which `rect` is at `place`. `lost`: what turning the picture alone
+/// cuts off at each edge.
+fn crop((rect, place): (Rect, Rect), mirrored: bool, lost: f64) -> Option<Distortion> {
+    let mut tolerances = tolerances(rect, place);
+    if mirrored {
+        tolerances.swap(0, 2);
+    }
+    let margins = margins(rect).into_iter().zip(tolerances);
+    let cut: Vec<String> = margins
         .zip(["left", "top", "right", "bottom"])
-        .filter(|(margin, _)| *margin > 0.0)
-        .map(|(margin, side)| format!("{side} {:.0} %", margin * 100.0))
+        .filter(|((margin, tolerance), _)| *margin > tolerance + lost)
+        .map(|((margin, _), side)| format!("{side} {:.0} %", margin * 100.0))
         .collect();
     if cut.is_empty() {
         return None;
@@ -166,10 +195,7 @@ fn crop(rect: Rect, lost: f64) -> Option<Distortion> {
 }
 
 fn surroundings(rect: Rect, context: Option<PictureContext>) -> Option<Distortion> {
-    if margins(rect, EDGE_TOLERANCE)
-        .iter()
-        .all(|&margin| margin == 0.0)
-    {
+    if margins(rect).iter().all(|&margin| margin <= EDGE_TOLERANCE) {
         return None;
     }
     let size = format!(
@@ -296,6 +322,12 @@ mod tests {
         check(half, full, Surroundings::Moving, 0.0, &[PictureInPicture]);
         check(full, [0.0, 0.2, 1.0, 1.0], Surroundings::None, 0.0, &[Crop]);
         check(full, full, Surroundings::None, 0.2, &[Overlay]);
+        // A small copy's edges are known to a part of it only, and so is what covers them.
+        let bottom = [0.0, 0.0, 1.0, 0.95];
+        check(half, bottom, Surroundings::Static, 0.06, &[Border]);
+        check(full, bottom, Surroundings::None, 0.06, &[Crop, Overlay]);
+        let low = [0.25, 0.25, 0.75, 1.0];
+        check(low, bottom, Surroundings::Static, 0.0, &[Crop, Border]);
 
         let turned = Segment {
             mirrored: Some(true),

@@ -32,6 +32,8 @@ const EDGE_REACH: usize = 2;
 const EDGE_ENERGY: f64 = 0.2;
 /// Pixels, of the coarser film, within which a measured edge is the picture's own.
 const EDGE_ERROR: f64 = 0.6;
+/// Pixels within which a measured edge is where the query's own edge cuts.
+const CUT_ERROR: f64 = 0.75;
 /// Mean change of a query pixel from picture to picture above which its surroundings move.
 const MOVING: f64 = 2.0;
 
@@ -384,7 +386,7 @@ pub(super) fn limit(map: &Homography, aspect: f64, query_aspect: f64) -> Rect {
 fn sharpen(rect: Rect, limit: Rect, thumbs: &Thumbnails) -> Rect {
     let (w, h) = (thumbs.width as f64, thumbs.height as f64);
     let snap = |edge: f64, limit: f64, step: f64| {
-        if limit > 0.0 && limit < 1.0 && (edge - limit).abs() < 1.5 * step {
+        if limit > 0.0 && limit < 1.0 && (edge - limit).abs() < CUT_ERROR * step {
             limit
         } else {
             edge
