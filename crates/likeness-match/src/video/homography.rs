@@ -167,7 +167,11 @@ fn least_tilted(pairs: &[Pair], centre: [f64; 2]) -> Option<Homography> {
         let products = a.iter().zip(b).map(|(a, b)| a[0] * b[0] + a[1] * b[1]);
         products.sum()
     };
-    let (xx, xy, yy) = (dot(&by[0], &by[0]), dot(&by[0], &by[1]), dot(&by[1], &by[1]));
+    let (xx, xy, yy) = (
+        dot(&by[0], &by[0]),
+        dot(&by[0], &by[1]),
+        dot(&by[1], &by[1]),
+    );
     let (x, y) = (-dot(&by[0], &left), -dot(&by[1], &left));
     let determinant = xx * yy - xy * xy;
     if determinant < 1e-6 * xx * yy {
