@@ -4,6 +4,7 @@ use crate::found::{Found, PictureContext, Surroundings};
 use likeness_core::Rect;
 use likeness_core::report::{Distortion, DistortionKind, Media, Segment};
 use likeness_core::video::Thumbnails;
+use std::f64::consts::FRAC_PI_4;
 
 /// Speed changes below this ratio are within the measurement's error.
 const SPEED_TOLERANCE_AUDIO: f64 = 0.004;
@@ -23,8 +24,9 @@ const TURNED_EDGE: f64 = 0.4;
 const EXCERPT_SHARE: f64 = 0.15;
 /// ...nor one with fewer seconds of it.
 const EXCERPT_SECONDS: f64 = 3.0;
-/// Less than this share of the picture covered is not called an overlay, and of a small copy not less than this
-/// over its side, as part of the query's: its outermost pixels show what lies around.
+/// Less than this share of a copy covered is not called an overlay. Of a small copy more is asked for: this share
+/// divided by its side (the root of its area in the query). Its outermost pixels show what lies around it, and the
+/// smaller it is, the more of its pixels are outermost. So a caption on a copy of half the size must cover 8 % of it.
 const OVERLAY_SHARE: f64 = 0.04;
 
 /// Names what was done to the reference to make the query, strongest evidence first.
@@ -134,10 +136,9 @@ fn picture(segment: &Segment, context: Option<PictureContext>) -> Vec<Distortion
         names.push(named(DistortionKind::Rotation, angle, detail));
     }
     let turn = segment.rotation_degrees.unwrap_or(0.0).to_radians();
-    let lost = TURNED_EDGE * turn.sin().abs();
     let rects = segment.reference_rect.zip(segment.query_rect);
     let mirrored = segment.mirrored == Some(true);
-    names.extend(rects.and_then(|rects| crop(rects, mirrored, lost)));
+    names.extend(rects.and_then(|rects| crop(rects, mirrored, turn)));
     names.extend(
         segment
             .query_rect
@@ -157,9 +158,9 @@ fn margins(rect: Rect) -> [f64; 4] {
     [rect.x0, rect.y0, 1.0 - rect.x1, 1.0 - rect.y1]
 }
 
-/// How well the margins of the (possibly mirrored) reference's part are known that is shown at a place of the
-/// query.
-fn tolerances(rect: Rect, place: Rect) -> [f64; 4] {
+/// How well the margins of the reference's part `rect` are known that is shown, not mirrored, at a place of the
+/// query: exactly where the query's own edge cuts, which of one that is `turned` is not asked.
+fn tolerances(rect: Rect, place: Rect, turned: bool) -> [f64; 4] {
     let thumbs = Thumbnails::sparse();
     let pixel = |pixels: usize, shown: f64, size: f64| {
         let of_query = shown / size.max(1e-3);
@@ -169,15 +170,17 @@ fn tolerances(rect: Rect, place: Rect) -> [f64; 4] {
     let y = pixel(thumbs.height, rect.height(), place.height());
     let room = margins(place);
     [0, 1, 2, 3].map(|i| match room[i] > EDGE_TOLERANCE {
+        _ if turned => EDGE_TOLERANCE.max(EDGE_PIXELS * x.max(y)),
         true => EDGE_TOLERANCE.max(EDGE_PIXELS * [x, y][i % 2]),
         false => EDGE_TOLERANCE,
     })
 }
 
-/// What is not shown of the reference, of which `rect` is at `place`. `lost`: what turning the picture alone
-/// cuts off at each edge.
-fn crop((rect, place): (Rect, Rect), mirrored: bool, lost: f64) -> Option<Distortion> {
-    let mut tolerances = tolerances(rect, place);
+/// What is not shown of the reference, of which `rect` is at `place`, turned by `turn` radians: more than turning
+/// alone cuts off at each edge.
+fn crop((rect, place): (Rect, Rect), mirrored: bool, turn: f64) -> Option<Distortion> {
+    let lost = TURNED_EDGE * turn.sin().abs();
+    let mut tolerances = tolerances(rect, place, turn.abs() > FRAC_PI_4);
     if mirrored {
         tolerances.swap(0, 2);
     }

@@ -592,6 +592,43 @@ fn a_match_ends_where_the_films_part() {
     }
 }
 
+/// A thing that moves before one ground.
+fn stage(seed: u64, seconds: f64) -> Vec<Picture> {
+    let (back, front) = (texture(700 + seed), texture(800 + seed));
+    let frames = 0..(seconds * RATE) as usize;
+    let shown = frames.map(|i| {
+        let turn = |pace: f64| (i as f64 / RATE * pace + seed as f64).sin();
+        let left = (60.0 + 50.0 * turn(0.9)) as usize;
+        let top = (40.0 + 30.0 * turn(1.3)) as usize;
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match (x.checked_sub(left), y.checked_sub(top)) {
+                (Some(x), Some(y)) if x < 90 && y < 70 => front.at(x, y),
+                _ => back.at(x, y),
+            }
+        })
+    });
+    shown.collect()
+}
+
+#[test]
+fn a_frozen_picture_is_no_copy_of_what_goes_on() {
+    let store = library_of(stage);
+    let check = |seconds: f64, frozen: usize, want: std::ops::Range<f64>| {
+        let mut frames = stage(2, seconds);
+        let last = frames[frames.len() - 1].clone();
+        frames.extend(std::iter::repeat_n(last, frozen));
+        let found = find(&frames, RATE, &store);
+        let best = found
+            .first()
+            .unwrap_or_else(|| panic!("{seconds} s are not found"));
+        assert_eq!(best.reference.0, 1);
+        let end = best.segments[0].query_end;
+        assert!(want.contains(&end), "{seconds} s: to {end}");
+    };
+    check(16.0, 0, 15.5..16.1);
+    check(8.0, 120, 7.0..11.5);
+}
+
 #[test]
 fn the_sparse_form_is_what_the_dense_one_thins_to() {
     let frames = film(5, 9.0);

@@ -201,10 +201,7 @@ pub(crate) fn own_budget(kind: Kind) -> u64 {
 fn set_budget(options: &mut MatchOptions, kind: Kind, budget: u64) {
     match kind {
         Kind::Video => options.video.posting_budget = budget,
-        _ => {
-            options.audio.posting_budget = budget;
-            options.audio.budget_hours = 0.0;
-        }
+        _ => options.audio.posting_budget = budget,
     }
 }
 

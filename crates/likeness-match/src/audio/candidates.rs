@@ -4,7 +4,6 @@ use super::config::AudioMatchConfig;
 use super::wanted::Wanted;
 use likeness_audio::triplets::{Stored, Triplet};
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, TICKS_PER_SECOND};
-use likeness_core::report::Media;
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
 use likeness_index::{Store, StoreError};
 use std::cell::LazyCell;
@@ -82,8 +81,7 @@ pub(super) fn look_up(
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
     let estimates = store.estimates(PostingSpace::AudioLandmark, 0, &terms)?;
-    let budget = config.budget(store.hours(Media::Audio));
-    let share = wanted.afford(&mut terms, &estimates, budget);
+    let share = wanted.afford(&mut terms, &estimates, config.posting_budget);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(

@@ -37,9 +37,6 @@ pub struct AudioMatchConfig {
     /// nanosecond each: with more, only the terms are looked up that promise the most for what they
     /// cost. A library that is small enough for all of them is searched exhaustively.
     pub posting_budget: u64,
-    /// Hours of a library from which on all of it may be spent; of a smaller one less, as fewer works come near by
-    /// chance, down to half.
-    pub budget_hours: f64,
     /// Independent votes are counted once in this many seconds of the query.
     pub slot: f64,
     /// Size of a voting cell in the logarithm of speed.
@@ -85,16 +82,6 @@ pub struct AudioMatchConfig {
     pub least_hours: f64,
 }
 
-impl AudioMatchConfig {
-    /// What looking one window up may cost in a library of so many hours.
-    pub(super) fn budget(&self, hours: f64) -> u64 {
-        match hours < self.budget_hours {
-            true => (self.posting_budget as f64 * (hours / self.budget_hours).max(0.5)) as u64,
-            false => self.posting_budget,
-        }
-    }
-}
-
 impl Default for AudioMatchConfig {
     fn default() -> AudioMatchConfig {
         AudioMatchConfig {
@@ -111,7 +98,6 @@ impl Default for AudioMatchConfig {
             stop_postings: 400,
             stop_ratio: 8.0,
             posting_budget: 8_000_000,
-            budget_hours: 60.0,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,
@@ -143,25 +129,5 @@ impl Default for AudioMatchConfig {
             },
             least_hours: 3.0,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_library_is_given_half_the_budget() {
-        let config = AudioMatchConfig {
-            posting_budget: 1000,
-            budget_hours: 50.0,
-            ..AudioMatchConfig::default()
-        };
-        let check = |hours: f64, want: u64| assert_eq!(config.budget(hours), want, "{hours}");
-        check(0.0, 500);
-        check(20.0, 500);
-        check(40.0, 800);
-        check(50.0, 1000);
-        check(1e6, 1000);
     }
 }

@@ -3,6 +3,7 @@
 //! Films without their slowly moving means blur the ends: for seconds after a cut the mean still holds
 //! what was before it. The pictures themselves, compared one by one, change at the cut at once.
 
+use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Warps};
 use super::timeline::Line;
@@ -12,20 +13,28 @@ use likeness_core::VideoFingerprint;
 const DOUBTFUL: f64 = 1.6;
 /// Share of the usual likeness of two pictures below which they show different things.
 const SHARE: f64 = 0.6;
-/// Seconds beyond each end over which pictures are compared: how long a still or an empty scene may
-/// last, which says nothing by itself, and still be a match's own.
+/// Seconds beyond each end over which pictures are compared: an empty or still scene, which says nothing
+/// by itself, is a match's own where both films show it.
 const BEYOND: f64 = 20.0;
-/// Grey levels by which the pixels of an empty picture vary.
+/// Standard deviation of the pixels of an empty picture, grey levels, at most.
 const EMPTY: f32 = 2.5;
+/// Pictures, earlier and later, over which a film moves or stands still.
+const PACE: usize = 5;
+/// Grey levels, root of the mean square, by which what stands still changes at most.
+const STILL: f32 = 1.0;
+/// Correlation of what two films change by from which they move together.
+const TOGETHER: f64 = 0.25;
 /// Usual likeness below which single pictures tell nothing.
 pub(super) const MIN_LIKENESS: f64 = 0.3;
 
-/// The query seconds `span`, each end moved to where the pictures stop being alike along `line`. Two empty
-/// ones are.
+/// The query seconds `span`, each end moved to where the pictures stop being alike along `line`, or, farther from
+/// it than the slowly moving means blur, to where one film moves otherwise than the other. All pictures of a
+/// still scene are alike: one of them that is frozen is no copy of how the scene goes on.
 pub(super) fn refine(
     warps: &Warps,
     (line, span): (Line, (f64, f64)),
     (query, reference): (&VideoFingerprint, &VideoFingerprint),
+    config: &VideoMatchConfig,
 ) -> (f64, f64) {
     let (near, far) = (span.0 - BEYOND, span.1 + BEYOND);
     let there = (line.at(near) - 1.0, line.at(far) + 1.0);
@@ -52,11 +61,20 @@ pub(super) fn refine(
     else {
         return span;
     };
-    let empty = |picture: &[f32]| dot(picture, picture) < EMPTY * EMPTY * picture.len() as f32;
-    let both_empty = |k: usize| empty(own.picture(numbers[k])) && empty(other.picture(k));
-    let alike = likeness.iter().enumerate();
-    let alike: Vec<bool> = alike
-        .map(|(k, l)| *l >= SHARE * usual || both_empty(k))
+    let empty = |k: usize| {
+        let (query, reference) = (own.picture(numbers[k]), other.picture(k));
+        quiet(query, EMPTY) && quiet(reference, EMPTY)
+    };
+    let change = |k: usize| {
+        let (from, to) = (k.saturating_sub(PACE), (k + PACE).min(numbers.len() - 1));
+        let query = difference(own.picture(numbers[from]), own.picture(numbers[to]));
+        together(&query, &difference(other.picture(from), other.picture(to)))
+    };
+    let known = span.0 - config.detrend..=span.1 + config.detrend;
+    let alike: Vec<bool> = (0..numbers.len())
+        .map(|k| {
+            empty(k) || likeness[k] >= SHARE * usual && (known.contains(&times[k]) || change(k))
+        })
         .collect();
     let half = 0.5 / own.rate;
     let first = times.partition_point(|t| *t < span.0 + DOUBTFUL);
@@ -79,6 +97,19 @@ fn run(alike: &[bool], first: usize, last: usize) -> (Option<usize>, Option<usiz
     (inner.0.and_then(start), inner.1.and_then(end))
 }
 
+fn quiet(values: &[f32], most: f32) -> bool {
+    dot(values, values) < most * most * values.len() as f32
+}
+
+fn difference(from: &[f32], to: &[f32]) -> Vec<f32> {
+    from.iter().zip(to).map(|(from, to)| to - from).collect()
+}
+
+/// Whether two films change alike, or both hardly at all.
+fn together(query: &[f32], reference: &[f32]) -> bool {
+    quiet(query, STILL) && quiet(reference, STILL) || cosine(query, reference) >= TOGETHER
+}
+
 pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let norm = f64::from(dot(a, a)) * f64::from(dot(b, b));
     if norm > 0.0 {
@@ -90,7 +121,23 @@ pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::run;
+    use super::{run, together};
+
+    #[test]
+    fn what_is_frozen_does_not_move_together_with_what_moves() {
+        let still = [0.1, -0.2, 0.1, 0.0];
+        let moves = [9.0, -4.0, 0.0, 3.0];
+        let darker = [5.0, -2.0, 1.0, 1.0];
+        let others = [-3.0, 8.0, 5.0, 0.0];
+        let check =
+            |a: &[f32], b: &[f32], want: bool| assert_eq!(together(a, b), want, "{a:?} {b:?}");
+        check(&still, &still, true);
+        check(&[0.0; 4], &[0.0; 4], true);
+        check(&[0.0; 4], &moves, false);
+        check(&moves, &[0.0; 4], false);
+        check(&moves, &darker, true);
+        check(&moves, &others, false);
+    }
 
     #[test]
     fn ends_are_where_pictures_stop_being_alike() {

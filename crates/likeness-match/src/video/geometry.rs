@@ -112,7 +112,7 @@ impl Affine {
 
     /// Whether the map is one that a disguise plausibly makes: no flip (that is asked elsewhere),
     /// scales of 1/6 to 6, stretched by less than 2.5.
-    fn plausible(&self) -> bool {
+    pub(super) fn plausible(&self) -> bool {
         let det = self.determinant();
         let (sx, sy) = (self.a.hypot(self.d), self.b.hypot(self.e));
         det > 0.0
@@ -241,61 +241,93 @@ pub(super) fn distinct<'a>(pairs: impl Iterator<Item = &'a Pair>) -> usize {
     pairs.map(|p| p.cell).collect::<HashSet<u32>>().len()
 }
 
-/// Least squares: an affine map from 12 pairs on that spread in both directions, a similarity from
-/// two on.
-pub(super) fn least_squares(pairs: &[Pair]) -> Option<Affine> {
-    let n = pairs.len() as f64;
+/// Least squares: an affine map where the pairs tell one, else a similarity from two on.
+fn least_squares(pairs: &[Pair]) -> Option<Affine> {
     if pairs.len() < 2 {
         return None;
     }
-    let mean = |f: &dyn Fn(&Pair) -> f64| pairs.iter().map(|p| f(p)).sum::<f64>() / n;
-    let [mx, my] = [0, 1].map(|i| mean(&|p: &Pair| p.reference[i]));
-    let [mu, mv] = [0, 1].map(|i| mean(&|p: &Pair| p.query[i]));
-    let centred = |f: &dyn Fn(f64, f64, f64, f64) -> f64| {
-        mean(&|p: &Pair| {
-            f(
-                p.reference[0] - mx,
-                p.reference[1] - my,
-                p.query[0] - mu,
-                p.query[1] - mv,
-            )
-        })
-    };
-    let (xx, xy, yy) = (
-        centred(&|x, _, _, _| x * x),
-        centred(&|x, y, _, _| x * y),
-        centred(&|_, y, _, _| y * y),
-    );
-    let (ux, uy) = (centred(&|x, _, u, _| x * u), centred(&|_, y, u, _| y * u));
-    let (vx, vy) = (centred(&|x, _, _, v| x * v), centred(&|_, y, _, v| y * v));
-    let det = xx * yy - xy * xy;
-    let spread = xx.min(yy) > 0.004 && det > 0.1 * xx * yy;
-    let (a, b, d, e) = if pairs.len() >= 12 && spread {
-        let solve = |gx: f64, gy: f64| ((gx * yy - gy * xy) / det, (gy * xx - gx * xy) / det);
-        let ((a, b), (d, e)) = (solve(ux, uy), solve(vx, vy));
-        (a, b, d, e)
-    } else {
-        let norm = xx + yy;
+    let moments = Moments::of(pairs);
+    moments.affine(pairs.len()).or_else(|| moments.similarity())
+}
+
+/// Least squares: an affine map from 12 pairs on that spread in both directions.
+pub(super) fn affine_squares(pairs: &[Pair]) -> Option<Affine> {
+    Moments::of(pairs).affine(pairs.len())
+}
+
+/// Means of pairs and of products about them: reference `x, y`, query `u, v`.
+struct Moments {
+    reference: [f64; 2],
+    query: [f64; 2],
+    xx: f64,
+    xy: f64,
+    yy: f64,
+    /// With `x`, with `y`.
+    u: [f64; 2],
+    v: [f64; 2],
+}
+
+impl Moments {
+    fn of(pairs: &[Pair]) -> Moments {
+        let n = pairs.len() as f64;
+        let mean = |f: &dyn Fn(&Pair) -> f64| pairs.iter().map(|p| f(p)).sum::<f64>() / n;
+        let [mx, my] = [0, 1].map(|i| mean(&|p: &Pair| p.reference[i]));
+        let [mu, mv] = [0, 1].map(|i| mean(&|p: &Pair| p.query[i]));
+        let centred = |f: &dyn Fn(f64, f64, f64, f64) -> f64| {
+            mean(&|p: &Pair| {
+                f(
+                    p.reference[0] - mx,
+                    p.reference[1] - my,
+                    p.query[0] - mu,
+                    p.query[1] - mv,
+                )
+            })
+        };
+        Moments {
+            reference: [mx, my],
+            query: [mu, mv],
+            xx: centred(&|x, _, _, _| x * x),
+            xy: centred(&|x, y, _, _| x * y),
+            yy: centred(&|_, y, _, _| y * y),
+            u: [centred(&|x, _, u, _| x * u), centred(&|_, y, u, _| y * u)],
+            v: [centred(&|x, _, _, v| x * v), centred(&|_, y, _, v| y * v)],
+        }
+    }
+
+    fn affine(&self, pairs: usize) -> Option<Affine> {
+        let (xx, xy, yy) = (self.xx, self.xy, self.yy);
+        let det = xx * yy - xy * xy;
+        let spread = xx.min(yy) > 0.004 && det > 0.1 * xx * yy;
+        if pairs < 12 || !spread {
+            return None;
+        }
+        let solve = |[x, y]: [f64; 2]| ((x * yy - y * xy) / det, (y * xx - x * xy) / det);
+        let ((a, b), (d, e)) = (solve(self.u), solve(self.v));
+        Some(self.through([[a, b], [d, e]]))
+    }
+
+    fn similarity(&self) -> Option<Affine> {
+        let norm = self.xx + self.yy;
         if norm < 1e-6 {
             return None;
         }
-        let (a, d) = ((ux + vy) / norm, (vx - uy) / norm);
-        (a, -d, d, a)
-    };
-    let map = Affine {
-        a,
-        b,
-        c: 0.0,
-        d,
-        e,
-        f: 0.0,
-    };
-    let [u, v] = map.apply([mx, my]);
-    Some(Affine {
-        c: mu - u,
-        f: mv - v,
-        ..map
-    })
+        let a = (self.u[0] + self.v[1]) / norm;
+        let d = (self.v[0] - self.u[1]) / norm;
+        Some(self.through([[a, -d], [d, a]]))
+    }
+
+    /// The map of these rows that takes mean to mean.
+    fn through(&self, [[a, b], [d, e]]: [[f64; 2]; 2]) -> Affine {
+        let rows = Affine {
+            a,
+            b,
+            c: 0.0,
+            d,
+            e,
+            f: 0.0,
+        };
+        rows.with(self.query, self.reference)
+    }
 }
 
 #[cfg(test)]

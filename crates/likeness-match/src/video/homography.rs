@@ -2,15 +2,17 @@
 //! (Hartley and Zisserman, Multiple View Geometry, 2nd edition, 2.3).
 
 use super::candidates::Pair;
-use super::geometry::{Affine, Fit, distinct, least_squares};
+use super::geometry::{Affine, Fit, affine_squares, distinct, middle};
 
-/// Cells that must support a tilt: two numbers more than an affine map has.
+/// Cells that must support a tilt: twice the 12 pairs from which on a map may be affine.
 const LEAST: usize = 24;
 /// How much of an affine map's squared errors a tilt may leave.
 const LEFT: f64 = 0.8;
-/// How much larger the picture's corners are shown, at least, than its middle, or smaller, for a tilt to
-/// be one, and at most.
-const TILTS: std::ops::RangeInclusive<f64> = 0.02..=0.6;
+/// By which share of its size a corner of the picture is shown smaller or larger than the middle. What is less
+/// is no tilt.
+const LEAST_TILT: f64 = 0.02;
+/// What is more is no picture that anybody would look at, and near the horizon, where maps end.
+const MOST_TILT: f64 = 0.6;
 /// Rounds of choosing inliers, by how many times the reach they may be off.
 const ROUNDS: [f64; 5] = [2.5, 2.5, 2.0, 1.5, 1.5];
 
@@ -30,13 +32,15 @@ impl From<Affine> for Homography {
 }
 
 impl Homography {
-    /// The map that does nearly the same as `near` around `centre`, and shows what lies at `p` smaller by
-    /// `1 + tilt . (p - centre)`; `None` where that is no picture any more.
+    /// The map that does nearly the same as `near` around the middle of a picture, `centre`, and shows what lies
+    /// at `p` smaller by `1 + tilt . (p - centre)`; `None` where a corner is too far from that, or too near.
     pub(super) fn about(centre: [f64; 2], near: Affine, tilt: [f64; 2]) -> Option<Homography> {
-        let depth = 1.0 - tilt[0] * centre[0] - tilt[1] * centre[1];
-        if depth < 0.1 {
+        // Written so that what is no number does not pass.
+        let most = tilt[0].abs() * centre[0] + tilt[1].abs() * centre[1];
+        if !(most <= MOST_TILT) {
             return None;
         }
+        let depth = 1.0 - tilt[0] * centre[0] - tilt[1] * centre[1];
         let ([g, h], [u, v]) = (tilt.map(|t| t / depth), near.apply(centre));
         let affine = Affine {
             a: near.a / depth + u * g,
@@ -50,9 +54,15 @@ impl Homography {
         Some(Homography { affine, tilt })
     }
 
-    /// How much smaller is shown what lies a picture height to the right of a point, or below it.
+    /// By which share smaller what lies a picture height to the right of a point is shown, and what lies as far
+    /// below: 0 of an affine map.
     pub(super) fn tilt(&self, p: [f64; 2]) -> [f64; 2] {
         self.tilt.map(|t| t / self.depth(p))
+    }
+
+    /// Whether it is an affine map.
+    pub(super) fn is_flat(&self) -> bool {
+        self.tilt == [0.0; 2]
     }
 
     pub(super) fn apply(&self, p: [f64; 2]) -> [f64; 2] {
@@ -102,7 +112,7 @@ impl Homography {
 ///
 /// `reach`: distance in picture heights up to which a pair fits; `aspect`: of the reference.
 pub(super) fn tilted(pairs: &[Pair], fit: &Fit, reach: f64, aspect: f64) -> Option<Fit> {
-    let centre = [aspect / 2.0, 0.5];
+    let centre = middle(aspect);
     let mut map = fit.map;
     let fits = |map: &Homography, near: f64| -> Vec<Pair> {
         let off = |pair: &&Pair| error(pair, map) < near * reach;
@@ -117,18 +127,19 @@ pub(super) fn tilted(pairs: &[Pair], fit: &Fit, reach: f64, aspect: f64) -> Opti
     }
     let corners = [[0.0, 0.0], [aspect, 0.0], [0.0, 1.0], [aspect, 1.0]];
     let shrinks = |corner| (map.depth(corner) / map.depth(centre) - 1.0).abs();
-    if !TILTS.contains(&corners.map(shrinks).into_iter().fold(0.0, f64::max)) {
+    let most = corners.map(shrinks).into_iter().fold(0.0, f64::max);
+    if most < LEAST_TILT || !map.near(centre).plausible() {
         return None;
     }
     let inliers = fits(&map, ROUNDS[ROUNDS.len() - 1]);
-    let flat = Homography::from(least_squares(&inliers)?);
+    let flat = Homography::from(affine_squares(&inliers)?);
     let left = |map: &Homography| inliers.iter().map(|p| error(p, map).powi(2)).sum::<f64>();
     if left(&map) > LEFT * left(&flat) {
         return None;
     }
     let inliers = fits(&map, 1.0);
     let support = distinct(inliers.iter());
-    Some(Fit {
+    (support >= LEAST).then_some(Fit {
         map,
         inliers,
         support,
@@ -154,7 +165,7 @@ fn least_tilted(pairs: &[Pair], centre: [f64; 2]) -> Option<Homography> {
         moved
             .iter_mut()
             .for_each(|pair| pair.query = target(pair, times(pair)));
-        let map = least_squares(&moved)?;
+        let map = affine_squares(&moved)?;
         let left = moved.iter().map(|pair| {
             let at = map.apply(pair.reference);
             [0, 1].map(|i| pair.query[i] - at[i])
@@ -174,7 +185,7 @@ fn least_tilted(pairs: &[Pair], centre: [f64; 2]) -> Option<Homography> {
     );
     let (x, y) = (-dot(&by[0], &left), -dot(&by[1], &left));
     let determinant = xx * yy - xy * xy;
-    if determinant < 1e-6 * xx * yy {
+    if determinant <= 1e-6 * xx * yy {
         return None;
     }
     let tilt = [
@@ -239,8 +250,52 @@ mod tests {
     }
 
     #[test]
+    fn a_map_ends_before_the_horizon_on_all_sides() {
+        let centre = middle(ASPECT);
+        let flat = steep().near(centre);
+        let check = |tilt: [f64; 2], want: bool| {
+            let map = Homography::about(centre, flat, tilt);
+            assert_eq!(map.is_some(), want, "{tilt:?}");
+        };
+        for sign in [-1.0, 1.0] {
+            check([0.5 * sign, 0.0], true);
+            check([0.7 * sign, 0.0], false);
+            check([0.0, 1.1 * sign], true);
+            check([0.0, 1.3 * sign], false);
+            check([0.5 * sign, 0.5], false);
+        }
+        check([f64::NAN, 0.0], false);
+    }
+
+    #[test]
+    fn a_tilt_without_enough_behind_it_is_none() {
+        let flat: Homography = steep().near(middle(ASPECT)).into();
+        let fit = || Fit {
+            map: flat,
+            inliers: Vec::new(),
+            support: 0,
+        };
+        let few = pairs(&steep(), 0.0)[..20].to_vec();
+        assert!(tilted(&few, &fit(), 0.02, ASPECT).is_none());
+        // All at one place, or on one line, tell nothing.
+        let mut line = pairs(&steep(), 0.0);
+        line.iter_mut().for_each(|pair| pair.reference[1] = 0.5);
+        assert!(tilted(&line, &fit(), 0.2, ASPECT).is_none());
+        // Only the widest reach has enough of them.
+        let mut off = pairs(&steep(), 0.0);
+        for (i, pair) in off.iter_mut().enumerate() {
+            let turn = i as f64 * 2.4;
+            pair.query = [
+                pair.query[0] + 0.026 * turn.cos(),
+                pair.query[1] + 0.026 * turn.sin(),
+            ];
+        }
+        assert!(tilted(&off, &fit(), 0.02, ASPECT).is_none());
+    }
+
+    #[test]
     fn near_a_point_it_is_affine() {
-        let (map, p) = (steep(), [1.0, 0.3]);
+        let (map, p) = (steep(), middle(ASPECT));
         let near = map.near(p);
         let check = |dx: f64, dy: f64| {
             let q = [p[0] + dx, p[1] + dy];
@@ -261,7 +316,7 @@ mod tests {
         let check = |truth: Homography, off: f64, want: bool| {
             let pairs = pairs(&truth, off);
             let fit = Fit {
-                map: truth.near([ASPECT / 2.0, 0.5]).into(),
+                map: truth.near(middle(ASPECT)).into(),
                 inliers: Vec::new(),
                 support: 0,
             };

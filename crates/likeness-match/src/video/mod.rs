@@ -196,10 +196,13 @@ fn verify(
     };
     // Transforms are off by enough, yet, to make a good match a doubtful one.
     let doubt = config.evidence.doubt;
-    let new = comparison.examine(&fit, doubt, config);
-    let steep = || comparison.examine(tilted.as_ref()?, doubt, config);
-    let Some(new) = new.or_else(steep) else {
-        return Ok(None);
+    let flat = comparison.examine(&fit, doubt, config);
+    let steep = |tilted: &Fit| comparison.examine(tilted, doubt, config);
+    let new = match (flat, tilted.as_ref().and_then(steep)) {
+        (Some(flat), Some(steep)) if steep.seen.evidence > flat.seen.evidence => steep,
+        (Some(flat), _) => flat,
+        (None, Some(steep)) => steep,
+        (None, None) => return Ok(None),
     };
     let timing = (
         new.line,
@@ -219,12 +222,15 @@ fn verify(
             .1
         }
         false => {
-            let tilted = tilted.as_ref().map(|fit| fit.map);
-            polish::straighten(fit.map, tilted, hypothesis.look, timing, films, config)
+            let tilt = tilted.as_ref().map(|fit| fit.map);
+            polish::straighten(fit.map, tilt, hypothesis.look, timing, films, config)
         }
     };
     let polished = (map != fit.map)
-        .then(|| comparison.examine(&Fit { map, ..fit }, 0.0, config))
+        .then(|| {
+            let fit = tilted.filter(|_| !map.is_flat()).unwrap_or(fit);
+            comparison.examine(&Fit { map, ..fit }, 0.0, config)
+        })
         .flatten();
     let sure = |found: &Verified| found.seen.evidence >= threshold;
     let found = polished.filter(sure).or(Some(new).filter(sure));
@@ -326,7 +332,7 @@ impl Comparison<'_> {
         if !promising {
             return None;
         }
-        let span = ends::refine(&warps, (line, agreement.span), (query, reference));
+        let span = ends::refine(&warps, (line, agreement.span), (query, reference), config);
         let timing = (line, span);
         let films = (
             film(span),

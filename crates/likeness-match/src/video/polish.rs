@@ -55,7 +55,7 @@ pub(super) fn straighten(
         }
     }
     match tilted.map(polished) {
-        // Keypoints have spoken for it already.
+        // No more is asked for than that: keypoints speak for it already.
         Some(tilted) if unexplained(&tilted) < unexplained(&best) => tilted,
         _ => best,
     }
@@ -77,7 +77,7 @@ pub(super) fn polish(
     let least = (pixels as f64 * MIN_PIXELS) as usize;
     let agreement = |map: &Homography| agreement(map, look, timing, films, least, config);
     let middle = middle(reference.aspect);
-    let changes = match map.tilt(middle) == [0.0; 2] {
+    let changes = match map.is_flat() {
         true => &CHANGES[..FLAT],
         false => &CHANGES[..],
     };

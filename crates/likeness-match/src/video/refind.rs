@@ -1,7 +1,6 @@
 //! Keypoints of the reference found again in the query, where transform and time line say.
 
 use super::config::VideoMatchConfig;
-use super::geometry::middle;
 use super::homography::Homography;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
@@ -134,17 +133,17 @@ fn project(
 ) -> Vec<Projected> {
     let sizes = VideoConfig::DEFAULT.level_sizes;
     let ratio = (f64::from(sizes[0]) / f64::from(sizes[1])).ln();
-    // Levels measure by the root of the picture's area, maps by its height.
-    let near = map.near(middle(aspect));
-    let scale = near.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
-    let down = scale.ln() / ratio;
-    let turn = (near.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
     keypoints
         .iter()
         .filter_map(|keypoint| {
             let (fx, fy) = words::place(keypoint);
             let fx = if flip { 1.0 - fx } else { fx };
-            let [x, y] = map.apply([f64::from(fx) * aspect, f64::from(fy)]);
+            let place = [f64::from(fx) * aspect, f64::from(fy)];
+            let ([x, y], near) = (map.apply(place), map.near(place));
+            // Levels measure by the root of the picture's area, maps by its height.
+            let scale = near.determinant().abs().sqrt() * (aspect / query_aspect).sqrt();
+            let down = scale.ln() / ratio;
+            let turn = (near.rotation_degrees() / 360.0 * ANGLE_STEPS as f64).round() as i32;
             let inside = (0.02..0.98).contains(&(x / query_aspect)) && (0.02..0.98).contains(&y);
             let level = f64::from(keypoint.level) + down;
             let (descriptor, angle) = match flip {
