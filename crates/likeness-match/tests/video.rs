@@ -626,7 +626,8 @@ fn a_frozen_picture_is_no_copy_of_what_goes_on() {
         assert!(want.contains(&end), "{seconds} s: to {end}");
     };
     check(16.0, 0, 15.5..16.1);
-    check(8.0, 120, 7.0..11.5);
+    // Means over three seconds still hold the film, and as long the ends are not sharper.
+    check(8.0, 120, 7.0..12.5);
 }
 
 #[test]

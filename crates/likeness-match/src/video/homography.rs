@@ -284,7 +284,7 @@ mod tests {
         // Only the widest reach has enough of them.
         let mut off = pairs(&steep(), 0.0);
         for (i, pair) in off.iter_mut().enumerate() {
-            let turn = i as f64 * 2.4;
+            let turn = (i * i) as f64 * 0.7;
             pair.query = [
                 pair.query[0] + 0.026 * turn.cos(),
                 pair.query[1] + 0.026 * turn.sin(),
