@@ -270,7 +270,7 @@ struct Moments {
 impl Moments {
     fn of(pairs: &[Pair]) -> Moments {
         let n = pairs.len() as f64;
-        let mean = |f: &dyn Fn(&Pair) -> f64| pairs.iter().map(|p| f(p)).sum::<f64>() / n;
+        let mean = |f: &dyn Fn(&Pair) -> f64| pairs.iter().map(f).sum::<f64>() / n;
         let [mx, my] = [0, 1].map(|i| mean(&|p: &Pair| p.reference[i]));
         let [mu, mv] = [0, 1].map(|i| mean(&|p: &Pair| p.query[i]));
         let centred = |f: &dyn Fn(f64, f64, f64, f64) -> f64| {

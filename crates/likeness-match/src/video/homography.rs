@@ -35,9 +35,8 @@ impl Homography {
     /// The map that does nearly the same as `near` around the middle of a picture, `centre`, and shows what lies
     /// at `p` smaller by `1 + tilt . (p - centre)`; `None` where a corner is too far from that, or too near.
     pub(super) fn about(centre: [f64; 2], near: Affine, tilt: [f64; 2]) -> Option<Homography> {
-        // Written so that what is no number does not pass.
         let most = tilt[0].abs() * centre[0] + tilt[1].abs() * centre[1];
-        if !(most <= MOST_TILT) {
+        if most.is_nan() || most > MOST_TILT {
             return None;
         }
         let depth = 1.0 - tilt[0] * centre[0] - tilt[1] * centre[1];
