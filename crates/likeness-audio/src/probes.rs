@@ -175,7 +175,8 @@ const LENGTH_ERROR: f32 = 0.1;
 #[derive(Debug, Clone, Copy)]
 pub struct Expectation {
     at: [f32; 4],
-    error: [f32; 4],
+    /// One over the error of each.
+    precision: [f32; 4],
     reliability: f32,
 }
 
@@ -187,7 +188,7 @@ impl Expectation {
         let length = LENGTH_ERROR / LN_2 * LENGTH_CELLS_PER_OCTAVE;
         Expectation {
             at: triplet.coordinates(),
-            error: [interval, interval, ratio, length],
+            precision: [interval, interval, ratio, length].map(f32::recip),
             reliability: triplet.reliability,
         }
     }
@@ -197,12 +198,12 @@ impl Expectation {
     pub fn likelihood(&self, term: u64) -> f32 {
         let part = |shift: u32, bits: u32| (term >> shift & ((1 << bits) - 1)) as f32;
         let cells = [part(17, 7), part(10, 7), part(6, 4), part(1, 5)];
-        let mut likelihood = self.reliability;
-        for ((cell, at), error) in cells.into_iter().zip(self.at).zip(self.error) {
-            let outside = (cell - at).max(at - cell - 1.0).max(0.0) / error;
-            likelihood /= 1.0 + outside * outside;
+        let mut unlikelihood = 1.0;
+        for ((cell, at), precision) in cells.into_iter().zip(self.at).zip(self.precision) {
+            let outside = (cell - at).max(at - cell - 1.0).max(0.0) * precision;
+            unlikelihood *= 1.0 + outside * outside;
         }
-        likelihood
+        self.reliability / unlikelihood
     }
 }
 

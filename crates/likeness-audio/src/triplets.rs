@@ -9,6 +9,7 @@ use crate::config::{AudioConfig, Reach};
 use likeness_core::audio::{Peak, STEPS_PER_BIN, Surface};
 use likeness_core::{AudioFingerprint, Posting, ReferenceId};
 use std::borrow::Cow;
+use std::f32::consts::LN_2;
 use std::sync::LazyLock;
 
 /// Cells of the ratio of the two gaps.
@@ -102,6 +103,8 @@ pub struct Stored {
     pub frequency: f32,
     /// Ticks from the anchor to the second target.
     pub length: f32,
+    /// Its natural logarithm.
+    pub log_length: f32,
     /// Steps from the anchor up to both targets.
     pub intervals: [f32; 2],
     /// First gap over second gap.
@@ -111,9 +114,13 @@ pub struct Stored {
 }
 
 /// Lengths in ticks by their cell (5 bits) and the place inside it (3 bits), ascending.
-pub(crate) static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| {
-    std::array::from_fn(|i| ((i as f32 + 0.5) / 8.0 / LENGTH_CELLS_PER_OCTAVE).exp2())
-});
+pub(crate) static LENGTHS: LazyLock<[f32; 256]> =
+    LazyLock::new(|| std::array::from_fn(|i| octaves(i).exp2()));
+
+/// Octaves above one tick of a length in [`LENGTHS`].
+fn octaves(length: usize) -> f32 {
+    (length as f32 + 0.5) / 8.0 / LENGTH_CELLS_PER_OCTAVE
+}
 
 impl Stored {
     /// Reads a posting. Anything can come from a file: the values are bounded, not checked.
@@ -125,9 +132,11 @@ impl Stored {
         };
         let interval = |cell: f32| (cell - INTERVAL_BIAS as f32) * INTERVAL_CELL as f32;
         let frequency = (payload >> 9 & 0xff) as f32 + 0.5;
+        let length = ((term >> 1 & 0x1f) << 3 | payload >> 6 & 7) as usize;
         Stored {
             frequency: frequency * f32::from(POSTING_STEPS),
-            length: LENGTHS[((term >> 1 & 0x1f) << 3 | payload >> 6 & 7) as usize],
+            length: LENGTHS[length],
+            log_length: octaves(length) * LN_2,
             intervals: [
                 interval(at(term >> 17, 7, payload, 4)),
                 interval(at(term >> 10, 7, payload >> 2, 4)),

@@ -35,7 +35,7 @@ pub(crate) fn affordable(
     }
     let price = |(i, &cost): (usize, &u64)| match cost {
         0 => 0,
-        _ => ((cost as f32 / promise(i)).log2() * 4.0).clamp(1.0, PRICES as f32 - 1.0) as usize,
+        _ => quarters(cost as f32 / promise(i)).clamp(1, PRICES - 1),
     };
     let prices: Vec<usize> = costs.iter().enumerate().map(price).collect();
     let mut spent = [0u64; PRICES];
@@ -49,6 +49,14 @@ pub(crate) fn affordable(
     });
     let dear = dear.unwrap_or(PRICES);
     Some(prices.into_iter().map(|price| price < dear).collect())
+}
+
+/// The binary logarithm of a positive number in quarters, straight between powers of two: 0 for what is
+/// below 1.
+fn quarters(value: f32) -> usize {
+    /// Bits of the fraction below its first two.
+    const BELOW: u32 = f32::MANTISSA_DIGITS - 3;
+    (value.to_bits() >> BELOW).saturating_sub(1f32.to_bits() >> BELOW) as usize
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A window's triplets to hits: places in references that hold a triplet of the same shape.
 
 use super::config::AudioMatchConfig;
-use super::wanted::Wanted;
-use likeness_audio::triplets::{Stored, Triplet};
+use super::wanted::{Asking, Wanted};
+use likeness_audio::triplets::Stored;
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, TICKS_PER_SECOND};
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
 use likeness_index::{Store, StoreError};
@@ -91,8 +91,8 @@ pub(super) fn look_up(
         &mut |term, posting| {
             counts[term] += 1;
             let stored = LazyCell::new(|| Stored::new(&posting));
-            for triplet in wanted.meeting(&posting) {
-                hits.push(meet(triplet, &stored, posting.reference, term, window));
+            for asking in wanted.meeting(&posting) {
+                hits.push(meet(asking, &stored, posting.reference, term, window));
             }
         },
     )?;
@@ -116,12 +116,13 @@ const GAP_ERROR: f32 = 6.0;
 
 /// The transform that two triplets of nearly the same shape propose.
 fn meet(
-    triplet: &Triplet,
+    asking: &Asking,
     stored: &Stored,
     reference: ReferenceId,
     term: usize,
     window: Window,
 ) -> Hit {
+    let triplet = &asking.triplet;
     let apart = |i: usize| (f32::from(triplet.intervals[i]) - stored.intervals[i]).abs();
     let length = f32::from(triplet.gaps[1]);
     let late = (f32::from(triplet.gaps[0]) - stored.ratio * length).abs();
@@ -132,10 +133,10 @@ fn meet(
     Hit {
         reference,
         time: time as f32,
-        log_speed: speed.ln(),
+        log_speed: stored.log_length - asking.log_length,
         pitch: (f32::from(triplet.frequency) - stored.frequency) / STEPS_PER_SEMITONE as f32,
         offset: (there + (window.centre() - time) * f64::from(speed)) as f32,
-        weight: FIT * (1.0 - misfit / 2.0) + RELIABILITY * triplet.reliability.ln(),
+        weight: FIT * (1.0 - misfit / 2.0) + RELIABILITY * asking.log_reliability,
         term: term as u32,
     }
 }

@@ -47,6 +47,8 @@ pub struct AudioMatchConfig {
     pub offset_cell: f64,
     /// Voting cells of one window whose hits are brought into line.
     pub max_cells: usize,
+    /// Hits that are sorted into cells, about: those with the most company.
+    pub max_crowd: usize,
     /// Of these, transforms by landmarks that are verified.
     pub max_hypotheses: usize,
     /// Share of what landmarks ask for below which so little was read, by the budget, that a copy has
@@ -97,12 +99,13 @@ impl Default for AudioMatchConfig {
             gap_tolerance: 15.0,
             stop_postings: 400,
             stop_ratio: 8.0,
-            posting_budget: 8_000_000,
+            posting_budget: 6_000_000,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,
             offset_cell: 0.5,
             max_cells: 192,
+            max_crowd: 32_768,
             max_hypotheses: 32,
             little_read: 0.1,
             max_hypotheses_of_little: 96,

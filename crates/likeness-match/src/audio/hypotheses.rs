@@ -35,13 +35,32 @@ struct Ballot {
 }
 
 impl Ballot {
-    fn of(hit: &Hit, window: Window, config: &AudioMatchConfig) -> Ballot {
-        let length = ((window.end - window.start) / SLOTS as f64).max(config.slot);
-        let slot = ((f64::from(hit.time) - window.start) / length).max(0.0);
+    fn of(hit: &Hit, slots: &Slots) -> Ballot {
         Ballot {
             weight: hit.weight,
-            slot: slot.min(SLOTS as f64 - 1.0) as u8,
+            slot: slots.at(hit.time),
         }
+    }
+}
+
+/// How a window is divided into [`SLOTS`].
+struct Slots {
+    start: f32,
+    per_second: f32,
+}
+
+impl Slots {
+    fn of(window: Window, config: &AudioMatchConfig) -> Slots {
+        let length = ((window.end - window.start) / SLOTS as f64).max(config.slot);
+        Slots {
+            start: window.start as f32,
+            per_second: (1.0 / length) as f32,
+        }
+    }
+
+    fn at(&self, time: f32) -> u8 {
+        let slot = ((time - self.start) * self.per_second).max(0.0);
+        slot.min(SLOTS as f32 - 1.0) as u8
     }
 }
 
@@ -63,7 +82,8 @@ pub(super) fn vote(
     window: Window,
     config: &AudioMatchConfig,
 ) -> Vec<Hypothesis> {
-    let hits = crowded(hits, company, config);
+    let slots = Slots::of(window, config);
+    let hits = crowded(hits, company, &slots, config);
     let mut keyed: Vec<(u64, u32)> = hits
         .iter()
         .enumerate()
@@ -73,7 +93,7 @@ pub(super) fn vote(
     let cells = cells(&keyed);
     let ballots: Vec<Ballot> = keyed
         .iter()
-        .map(|&(_, i)| Ballot::of(hits[i as usize], window, config))
+        .map(|&(_, i)| Ballot::of(hits[i as usize], &slots))
         .collect();
     let mut scored = score(&cells, &ballots, company);
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -91,8 +111,8 @@ pub(super) fn vote(
         let near = neighbours(&cells, key).flat_map(|cell| &keyed[cell.start..cell.end]);
         align(
             near.map(|&(_, i)| hits[i as usize]).collect(),
-            window,
-            config,
+            window.centre(),
+            &slots,
         )
     };
     let mut lines: Vec<Hypothesis> = chosen.into_iter().filter_map(line).collect();
@@ -113,10 +133,9 @@ fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
             while cells.get(*first).is_some_and(|c| c.key < low) {
                 *first += 1;
             }
-            let line = &cells[*first..cells.len().min(*first + 3)];
-            let line = &line[..line.partition_point(|c| c.key <= high)];
-            if let [first, .., last] | [first @ last] = line {
-                *near = &ballots[first.start..last.end];
+            let line = cells[*first..].iter().take_while(|c| c.key <= high);
+            if let Some(last) = line.last() {
+                *near = &ballots[cells[*first].start..last.end];
             }
         }
         if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(company) {
@@ -128,16 +147,26 @@ fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
 
 /// Sizes of the coarse cells that tell crowds from strays, in voting cells: pitch, speed, offset.
 const CROWD: [f64; 3] = [2.0, 5.0, 4.0];
-/// Hits that make a crowd.
+/// Moments of the query whose hits make a crowd. Hits of one moment share peaks: they come together,
+/// and go astray together.
 pub(super) const COMPANY: u8 = 3;
-/// Hits that do in a large library, where a copy may have no more, as few terms are looked up; but
+/// Moments that do in a large library, where a copy may have no more, as few terms are looked up; but
 /// so many places there are that strays hardly meet.
 pub(super) const PAIR: u8 = 2;
 
-/// The hits that have company nearby, by a rough count in two grids, one shifted against the other
-/// by half a cell: most hits are strays, and sorting them costs more than all that follows.
-fn crowded<'a>(hits: &'a [Hit], company: u8, config: &AudioMatchConfig) -> Vec<&'a Hit> {
-    let bits = (hits.len() * 8).max(256).next_power_of_two().ilog2();
+/// Moments that are told apart: more are taken for one another, so that they are rather too few.
+const MOMENTS: u8 = u16::BITS as u8;
+
+/// The hits that have company nearby, by a rough count of moments in two grids, one shifted against the
+/// other by half a cell: most hits are strays, and sorting them costs more than all that follows. Where
+/// that leaves more than [`AudioMatchConfig::max_crowd`], those in the densest crowds.
+fn crowded<'a>(
+    hits: &'a [Hit],
+    company: u8,
+    slots: &Slots,
+    config: &AudioMatchConfig,
+) -> Vec<&'a Hit> {
+    let bits = (hits.len() * 4).max(256).next_power_of_two().ilog2();
     let sizes = [config.pitch_cell, config.speed_cell, config.offset_cell];
     let [pitch, speed, offset] = [0, 1, 2].map(|i| (1.0 / (sizes[i] * CROWD[i])) as f32);
     // The bias keeps every coordinate that matters positive.
@@ -148,26 +177,34 @@ fn crowded<'a>(hits: &'a [Hit], company: u8, config: &AudioMatchConfig) -> Vec<&
         // A product spreads what differs over the upper bits (Fibonacci hashing).
         (cell.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as u32
     };
-    let mut counts = [vec![0u8; 1 << bits], vec![0u8; 1 << bits]];
-    let places: Vec<[u32; 2]> = hits
-        .iter()
-        .map(|hit| [0.0, 0.5].map(|s| place(hit, s)))
-        .collect();
-    for places in &places {
-        for (counts, &place) in counts.iter_mut().zip(places) {
-            let count = &mut counts[place as usize];
-            *count = count.saturating_add(1);
+    let mut dense = vec![0u8; hits.len()];
+    // One grid after the other: each by itself is small enough to stay near the processor.
+    for shift in [0.0, 0.5] {
+        let places: Vec<u32> = hits.iter().map(|hit| place(hit, shift)).collect();
+        let mut moments = vec![0u16; 1 << bits];
+        for (&place, hit) in places.iter().zip(hits) {
+            moments[place as usize] |= 1 << (slots.at(hit.time) % MOMENTS);
+        }
+        for (dense, &place) in dense.iter_mut().zip(&places) {
+            *dense = (*dense).max(moments[place as usize].count_ones() as u8);
         }
     }
-    let together = |places: &[u32; 2]| {
-        let mut counts = counts.iter().zip(places);
-        counts.any(|(counts, &place)| counts[place as usize] >= company)
-    };
-    let kept = hits
-        .iter()
-        .zip(&places)
-        .filter(|(_, places)| together(places));
+    let least = least_company(&dense, company, config.max_crowd);
+    let kept = hits.iter().zip(dense).filter(|(_, dense)| *dense >= least);
     kept.map(|(hit, _)| hit).collect()
+}
+
+/// The company, at least `company`, that no more than `most` of the hits have; or the most there is.
+fn least_company(dense: &[u8], company: u8, most: usize) -> u8 {
+    let mut with = [0usize; MOMENTS as usize + 1];
+    dense.iter().for_each(|&d| with[usize::from(d)] += 1);
+    let mut left: usize = with[usize::from(company)..].iter().sum();
+    let mut least = company;
+    while left > most && least < MOMENTS {
+        left -= with[usize::from(least)];
+        least += 1;
+    }
+    least
 }
 
 /// Speeds that are tried around a cell's mean, and their distance, as logarithms.
@@ -181,7 +218,7 @@ const LINE_HITS: usize = 64;
 
 /// The line in time on which the most of some hits lie. One hit's speed is rough, and so is its
 /// offset, which is that speed extrapolated; many hits agree on one of each.
-fn align(mut hits: Vec<&Hit>, window: Window, config: &AudioMatchConfig) -> Option<Hypothesis> {
+fn align(mut hits: Vec<&Hit>, centre: f64, slots: &Slots) -> Option<Hypothesis> {
     if hits.len() > LINE_HITS {
         hits.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         hits.truncate(LINE_HITS);
@@ -195,10 +232,10 @@ fn align(mut hits: Vec<&Hit>, window: Window, config: &AudioMatchConfig) -> Opti
         let log_speed = middle + f64::from(trial) * SPEED_STEP;
         placed.clear();
         placed.extend(hits.iter().map(|h| {
-            let ahead = window.centre() - f64::from(h.time);
+            let ahead = centre - f64::from(h.time);
             let turn = log_speed.exp() - f64::from(h.log_speed).exp();
             let offset = f64::from(h.offset) + ahead * turn;
-            (offset, *h, Ballot::of(h, window, config))
+            (offset, *h, Ballot::of(h, slots))
         }));
         placed.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (i, &(first, seed, _)) in placed.iter().enumerate() {
@@ -230,7 +267,8 @@ fn align(mut hits: Vec<&Hit>, window: Window, config: &AudioMatchConfig) -> Opti
 
 fn key(hit: &Hit, config: &AudioMatchConfig) -> u64 {
     let cell = |value: f32, size: f64, bias: i64, bits: u32| {
-        ((f64::from(value) / size).floor() as i64 + bias).clamp(1, (1 << bits) - 2) as u64
+        let cell = (f64::from(value) / size + bias as f64) as i64;
+        cell.clamp(1, (1 << bits) - 2) as u64
     };
     u64::from(hit.reference.0) << 32
         | cell(hit.pitch, config.pitch_cell, PITCH_BIAS, 6) << 26

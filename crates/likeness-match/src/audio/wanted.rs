@@ -14,10 +14,30 @@ use std::cell::OnceCell;
 
 /// A window's triplets by what they ask for.
 pub(super) struct Wanted {
-    triplets: Vec<Triplet>,
+    triplets: Vec<Asking>,
     /// For each shelf the first of its probes, and the end of the last.
     starts: Vec<u32>,
     probes: Vec<Asked>,
+}
+
+/// A triplet of the query, with what each of its hits needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking {
+    pub(super) triplet: Triplet,
+    /// Natural logarithm of its length in ticks.
+    pub(super) log_length: f32,
+    /// Natural logarithm of its reliability.
+    pub(super) log_reliability: f32,
+}
+
+impl Asking {
+    fn new(triplet: Triplet) -> Asking {
+        Asking {
+            triplet,
+            log_length: f32::from(triplet.gaps[1]).ln(),
+            log_reliability: triplet.reliability.ln(),
+        }
+    }
 }
 
 /// What one triplet asks for on one shelf.
@@ -74,7 +94,7 @@ impl Wanted {
             next[shelf] += 1;
         }
         Wanted {
-            triplets,
+            triplets: triplets.into_iter().map(Asking::new).collect(),
             starts,
             probes,
         }
@@ -108,7 +128,7 @@ impl Wanted {
     }
 
     /// The triplets of which a posting may be a copy.
-    pub(super) fn meeting(&self, posting: &Posting) -> impl Iterator<Item = &Triplet> {
+    pub(super) fn meeting(&self, posting: &Posting) -> impl Iterator<Item = &Asking> {
         let shape = Shape::new(posting);
         let asked = self.on_shelf(shelf(posting.term)).iter();
         asked
@@ -124,7 +144,8 @@ impl Wanted {
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
         let expected: OnceCell<Vec<Expectation>> = OnceCell::new();
         let promise = |i: usize| {
-            let all = || self.triplets.iter().map(Expectation::new).collect();
+            let asking = self.triplets.iter();
+            let all = || asking.map(|a| Expectation::new(&a.triplet)).collect();
             self.promise(terms[i], expected.get_or_init(all))
         };
         let Some(kept) = affordable(&costs, promise, budget) else {
