@@ -59,8 +59,9 @@ pub(crate) struct Point {
     pub(crate) bytes: u64,
     pub(crate) fingerprint_bytes: u64,
     pub(crate) ingest: Option<Ingest>,
-    /// Meetings with postings that a look-up may have; the largest number where nothing bounds them.
-    pub(crate) budget: u64,
+    /// Meetings with postings that a look-up may have; the largest number where nothing bounds them, the
+    /// matcher's own where none was asked for.
+    pub(crate) budget: Option<u64>,
     pub(crate) open_wall: f64,
     /// Resident after all look-ups, and the part of it that is no mapped file.
     pub(crate) resident: u64,
@@ -85,14 +86,16 @@ pub(crate) fn measure(
     kind: Kind,
     probes: &[Probe],
     ingest: Option<Ingest>,
-    budget: u64,
+    budget: Option<u64>,
 ) -> Result<Point> {
     let start = Instant::now();
     let open = Library::open_at(&*places[0])?;
     let open_wall = start.elapsed().as_secs_f64();
     let stats = open.stats();
     let mut options = MatchOptions::default();
-    set_budget(&mut options, kind, budget);
+    if let Some(budget) = budget {
+        set_budget(&mut options, kind, budget);
+    }
     for probe in probes.iter().take(WARM_UP) {
         open.match_fingerprint(&probe.name, &probe.fingerprint, &options);
     }
@@ -190,18 +193,13 @@ pub(crate) fn hours(stats: &Stats, kind: Kind) -> f64 {
     seconds / 3600.0
 }
 
-/// The matcher's own budget for one kind.
-pub(crate) fn own_budget(kind: Kind) -> u64 {
-    match kind {
-        Kind::Video => MatchOptions::default().video.posting_budget,
-        _ => MatchOptions::default().audio.posting_budget,
-    }
-}
-
 fn set_budget(options: &mut MatchOptions, kind: Kind, budget: u64) {
     match kind {
         Kind::Video => options.video.posting_budget = budget,
-        _ => options.audio.posting_budget = budget,
+        _ => {
+            options.audio.posting_budget = budget;
+            options.audio.posting_budget_of_little = budget;
+        }
     }
 }
 

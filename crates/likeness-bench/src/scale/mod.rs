@@ -134,14 +134,13 @@ fn measure_all(
     options: &Options,
     ingest: Option<Ingest>,
 ) -> Result<Vec<Point>> {
-    let own = [measure::own_budget(options.kind)];
-    let budgets = match options.budget.is_empty() {
-        true => &own[..],
-        false => &options.budget,
+    let budgets: Vec<Option<u64>> = match options.budget.is_empty() {
+        true => vec![None],
+        false => options.budget.iter().copied().map(Some).collect(),
     };
     budgets
-        .iter()
-        .map(|budget| measure::measure(places, options.kind, probes, ingest.clone(), *budget))
+        .into_iter()
+        .map(|budget| measure::measure(places, options.kind, probes, ingest.clone(), budget))
         .collect()
 }
 

@@ -95,8 +95,9 @@ fn markdown(points: &[Point]) -> String {
         adding(p).map_or(String::new(), rate)
     });
     line("posting budget, millions", &|p| match p.budget {
-        u64::MAX => "none".to_owned(),
-        budget => (budget as f64 / 1e6).to_string(),
+        None => "its own".to_owned(),
+        Some(u64::MAX) => "none".to_owned(),
+        Some(budget) => (budget as f64 / 1e6).to_string(),
     });
     line("opening, s", &|p| format!("{:.3}", p.open_wall));
     line("resident, MB", &|p| {

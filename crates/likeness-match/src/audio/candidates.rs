@@ -1,7 +1,7 @@
 //! A window's triplets to hits: places in references that hold a triplet of the same shape.
 
 use super::config::AudioMatchConfig;
-use super::wanted::{Asking, Wanted};
+use super::wanted::{Asking, Reading, Wanted};
 use likeness_audio::triplets::Stored;
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, TICKS_PER_SECOND};
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
@@ -67,8 +67,7 @@ impl Hit {
 /// What a window's triplets met.
 pub(super) struct Met {
     pub(super) hits: Vec<Hit>,
-    /// Share of what was asked for that was looked up, by cost: 1 is all.
-    pub(super) share: f64,
+    pub(super) reading: Reading,
 }
 
 /// Looks the window's triplets up.
@@ -81,7 +80,7 @@ pub(super) fn look_up(
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
     let estimates = store.estimates(PostingSpace::AudioLandmark, 0, &terms)?;
-    let share = wanted.afford(&mut terms, &estimates, config.posting_budget);
+    let reading = wanted.afford(&mut terms, &estimates, config);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(
@@ -97,7 +96,7 @@ pub(super) fn look_up(
         },
     )?;
     weigh(&mut hits, &counts, config);
-    Ok(Met { hits, share })
+    Ok(Met { hits, reading })
 }
 
 /// The peaks inside a window.

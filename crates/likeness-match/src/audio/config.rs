@@ -37,6 +37,13 @@ pub struct AudioMatchConfig {
     /// nanosecond each: with more, only the terms are looked up that promise the most for what they
     /// cost. A library that is small enough for all of them is searched exhaustively.
     pub posting_budget: u64,
+    /// Share of what a window asks for below which so little would be read that a copy has hardly more
+    /// votes than chance gives somewhere...
+    pub little_read: f64,
+    /// ...so that a look-up may cost more...
+    pub posting_budget_of_little: u64,
+    /// ...and more transforms are verified.
+    pub max_hypotheses_of_little: usize,
     /// Independent votes are counted once in this many seconds of the query.
     pub slot: f64,
     /// Size of a voting cell in the logarithm of speed.
@@ -47,15 +54,10 @@ pub struct AudioMatchConfig {
     pub offset_cell: f64,
     /// Voting cells of one window whose hits are brought into line.
     pub max_cells: usize,
-    /// Hits that are sorted into cells, about: those with the most company.
+    /// Hits that are sorted into cells, about, but where little was read: those with the most company.
     pub max_crowd: usize,
     /// Of these, transforms by landmarks that are verified.
     pub max_hypotheses: usize,
-    /// Share of what landmarks ask for below which so little was read, by the budget, that a copy has
-    /// hardly more votes than chance gives somewhere...
-    pub little_read: f64,
-    /// ...so that more transforms are verified.
-    pub max_hypotheses_of_little: usize,
     /// Transforms by chroma that are verified.
     pub max_chroma_hypotheses: usize,
     /// Voting cells of one reference and window that are verified.
@@ -100,6 +102,9 @@ impl Default for AudioMatchConfig {
             stop_postings: 400,
             stop_ratio: 8.0,
             posting_budget: 6_000_000,
+            little_read: 0.1,
+            posting_budget_of_little: 9_000_000,
+            max_hypotheses_of_little: 96,
             slot: 0.5,
             speed_cell: 0.04,
             pitch_cell: 0.5,
@@ -107,8 +112,6 @@ impl Default for AudioMatchConfig {
             max_cells: 192,
             max_crowd: 32_768,
             max_hypotheses: 32,
-            little_read: 0.1,
-            max_hypotheses_of_little: 96,
             max_chroma_hypotheses: 24,
             max_per_reference: 4,
             peak_seconds: 0.025,

@@ -74,10 +74,10 @@ struct Cell {
 /// The transforms with the most independent votes, best first: hits gather in cells, and those of
 /// the fullest cells are brought into line.
 ///
-/// `company` hits make a cell: [`COMPANY`], or [`PAIR`]. There are `most` transforms at most.
+/// `company` is what hits must have to be looked at. There are `most` transforms at most.
 pub(super) fn vote(
     hits: &[Hit],
-    company: u8,
+    company: Company,
     most: usize,
     window: Window,
     config: &AudioMatchConfig,
@@ -95,7 +95,7 @@ pub(super) fn vote(
         .iter()
         .map(|&(_, i)| Ballot::of(hits[i as usize], &slots))
         .collect();
-    let mut scored = score(&cells, &ballots, company);
+    let mut scored = score(&cells, &ballots, company.least());
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut chosen: Vec<u64> = Vec::new();
     for (_, key) in scored {
@@ -121,9 +121,9 @@ pub(super) fn vote(
     lines
 }
 
-/// The votes for each cell from it and its neighbours, and its key; cells without company are left
-/// out.
-fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
+/// The votes for each cell from it and its neighbours, and its key; cells of fewer than `least` hits are
+/// left out.
+fn score(cells: &[Cell], ballots: &[Ballot], least: u8) -> Vec<(f32, u64)> {
     let mut scored = Vec::new();
     // As keys ascend, so do the beginnings of their neighbours' lines.
     let mut firsts = [0usize; 9];
@@ -138,7 +138,7 @@ fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
                 *near = &ballots[cells[*first].start..last.end];
             }
         }
-        if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(company) {
+        if near.iter().map(|line| line.len()).sum::<usize>() >= usize::from(least) {
             scored.push((votes(near.into_iter().flatten()), cell.key));
         }
     }
@@ -147,22 +147,39 @@ fn score(cells: &[Cell], ballots: &[Ballot], company: u8) -> Vec<(f32, u64)> {
 
 /// Sizes of the coarse cells that tell crowds from strays, in voting cells: pitch, speed, offset.
 const CROWD: [f64; 3] = [2.0, 5.0, 4.0];
-/// Moments of the query whose hits make a crowd. Hits of one moment share peaks: they come together,
-/// and go astray together.
-pub(super) const COMPANY: u8 = 3;
-/// Moments that do in a large library, where a copy may have no more, as few terms are looked up; but
-/// so many places there are that strays hardly meet.
-pub(super) const PAIR: u8 = 2;
+/// What a hit must have nearby to be looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Company {
+    /// Hits at so many moments of the query, its own included. Hits of one moment share peaks: they come
+    /// together, and go astray together.
+    Moments(u8),
+    /// So many hits, itself included.
+    Hits(u8),
+}
 
-/// Moments that are told apart: more are taken for one another, so that they are rather too few.
-const MOMENTS: u8 = u16::BITS as u8;
+pub(super) const COMPANY: Company = Company::Moments(3);
+/// Where not all was read a copy may have no more.
+pub(super) const COMPANY_OF_MUCH: Company = Company::Moments(2);
+/// Nor these where little was read; but so many places there are then that strays hardly meet.
+pub(super) const COMPANY_OF_LITTLE: Company = Company::Hits(2);
 
-/// The hits that have company nearby, by a rough count of moments in two grids, one shifted against the
-/// other by half a cell: most hits are strays, and sorting them costs more than all that follows. Where
-/// that leaves more than [`AudioMatchConfig::max_crowd`], those in the densest crowds.
+impl Company {
+    fn least(self) -> u8 {
+        match self {
+            Company::Moments(least) | Company::Hits(least) => least,
+        }
+    }
+}
+
+/// Most of the company that is counted.
+const CROWD_BITS: u8 = u16::BITS as u8;
+
+/// The hits that have company nearby, by a rough count in two grids, one shifted against the other by half
+/// a cell: most hits are strays, and sorting them costs more than all that follows. Where that leaves more
+/// than [`AudioMatchConfig::max_crowd`] with company at several moments, those with the most.
 fn crowded<'a>(
     hits: &'a [Hit],
-    company: u8,
+    company: Company,
     slots: &Slots,
     config: &AudioMatchConfig,
 ) -> Vec<&'a Hit> {
@@ -177,30 +194,39 @@ fn crowded<'a>(
         // A product spreads what differs over the upper bits (Fibonacci hashing).
         (cell.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as u32
     };
+    // A bit for each: moments that share one are rather too few than too many.
+    let joined = |crowd: u16, hit: &Hit| match company {
+        Company::Moments(_) => crowd | 1 << (slots.at(hit.time) % CROWD_BITS),
+        Company::Hits(_) => crowd << 1 | 1,
+    };
     let mut dense = vec![0u8; hits.len()];
     // One grid after the other: each by itself is small enough to stay near the processor.
     for shift in [0.0, 0.5] {
         let places: Vec<u32> = hits.iter().map(|hit| place(hit, shift)).collect();
-        let mut moments = vec![0u16; 1 << bits];
+        let mut crowds = vec![0u16; 1 << bits];
         for (&place, hit) in places.iter().zip(hits) {
-            moments[place as usize] |= 1 << (slots.at(hit.time) % MOMENTS);
+            let crowd = &mut crowds[place as usize];
+            *crowd = joined(*crowd, hit);
         }
         for (dense, &place) in dense.iter_mut().zip(&places) {
-            *dense = (*dense).max(moments[place as usize].count_ones() as u8);
+            *dense = (*dense).max(crowds[place as usize].count_ones() as u8);
         }
     }
-    let least = least_company(&dense, company, config.max_crowd);
+    let least = match company {
+        Company::Moments(least) => least_company(&dense, least, config.max_crowd),
+        Company::Hits(least) => least,
+    };
     let kept = hits.iter().zip(dense).filter(|(_, dense)| *dense >= least);
     kept.map(|(hit, _)| hit).collect()
 }
 
-/// The company, at least `company`, that no more than `most` of the hits have; or the most there is.
-fn least_company(dense: &[u8], company: u8, most: usize) -> u8 {
-    let mut with = [0usize; MOMENTS as usize + 1];
+/// The company, at least `least`, that no more than `most` of the hits have; or the most that is counted.
+fn least_company(dense: &[u8], least: u8, most: usize) -> u8 {
+    let mut with = [0usize; CROWD_BITS as usize + 1];
     dense.iter().for_each(|&d| with[usize::from(d)] += 1);
-    let mut left: usize = with[usize::from(company)..].iter().sum();
-    let mut least = company;
-    while left > most && least < MOMENTS {
+    let mut left: usize = with[usize::from(least)..].iter().sum();
+    let mut least = least;
+    while left > most && least < CROWD_BITS {
         left -= with[usize::from(least)];
         least += 1;
     }
@@ -372,13 +398,52 @@ mod tests {
     }
 
     #[test]
+    fn the_densest_crowds_are_left() {
+        let check = |dense: &[u8], least: u8, most: usize, want: u8| {
+            assert_eq!(least_company(dense, least, most), want, "{dense:?} {most}");
+        };
+        check(&[0, 1, 2, 3, 3, 5], 2, 4, 2);
+        check(&[0, 1, 2, 3, 3, 5], 2, 3, 3);
+        check(&[0, 1, 2, 3, 3, 5], 2, 2, 4);
+        check(&[0, 1, 2, 3, 3, 5], 4, 9, 4);
+        check(&[16, 16], 2, 1, 16);
+        check(&[], 3, 0, 3);
+    }
+
+    #[test]
+    fn hits_of_one_moment_are_no_company() {
+        let slots = Slots {
+            start: 0.0,
+            per_second: 2.0,
+        };
+        let check = |times: &[f64], company: Company, want: usize| {
+            let there = |&time: &f64| hit(1, time, (1.0, 0.0, 50.0), 0.0);
+            let hits: Vec<Hit> = times.iter().map(there).collect();
+            let kept = crowded(&hits, company, &slots, &AudioMatchConfig::default());
+            assert_eq!(kept.len(), want, "{times:?} {company:?}");
+        };
+        check(&[1.0, 2.0, 4.0], COMPANY, 3);
+        check(&[1.0, 1.1, 4.0], COMPANY, 0);
+        check(&[1.0, 1.1, 4.0], COMPANY_OF_MUCH, 3);
+        check(&[1.0, 1.1], COMPANY_OF_MUCH, 0);
+        check(&[1.0, 1.1], COMPANY_OF_LITTLE, 2);
+        check(&[1.0], COMPANY_OF_LITTLE, 0);
+    }
+
+    #[test]
     fn nothing_comes_of_nothing() {
         let window = Window {
             start: 0.0,
             end: 16.0,
         };
         assert_eq!(
-            vote(&[], PAIR, 32, window, &AudioMatchConfig::default()),
+            vote(
+                &[],
+                COMPANY_OF_LITTLE,
+                32,
+                window,
+                &AudioMatchConfig::default()
+            ),
             []
         );
     }

@@ -27,7 +27,7 @@ pub use verify::{Agreement, Evidence, Recovery};
 
 use crate::chance::{Exposure, Verdict};
 use crate::found::Found;
-use hypotheses::{COMPANY, PAIR};
+use hypotheses::{COMPANY, COMPANY_OF_LITTLE, COMPANY_OF_MUCH};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
@@ -36,6 +36,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use view::QueryView;
+use wanted::Reading;
 
 /// A transform on a window of the query, with its evidence.
 struct Verified {
@@ -129,10 +130,10 @@ fn examine_window(
     let mut hypotheses = Vec::new();
     if config.channels.landmarks {
         let met = candidates::look_up(query.fingerprint(), window, store, config)?;
-        let company = if met.share < 1.0 { PAIR } else { COMPANY };
-        let most = match met.share < config.little_read {
-            true => config.max_hypotheses_of_little,
-            false => config.max_hypotheses,
+        let (company, most) = match met.reading {
+            Reading::All => (COMPANY, config.max_hypotheses),
+            Reading::Much => (COMPANY_OF_MUCH, config.max_hypotheses),
+            Reading::Little => (COMPANY_OF_LITTLE, config.max_hypotheses_of_little),
         };
         hypotheses = hypotheses::vote(&met.hits, company, most, window, config);
     }

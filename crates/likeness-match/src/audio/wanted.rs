@@ -20,6 +20,17 @@ pub(super) struct Wanted {
     probes: Vec<Asked>,
 }
 
+/// How much of what a window asks for is looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Reading {
+    /// All of it.
+    All,
+    /// A part by which a copy still stands out.
+    Much,
+    /// So small a part that few of a copy's triplets are in it: [`AudioMatchConfig::little_read`].
+    Little,
+}
+
 /// A triplet of the query, with what each of its hits needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
@@ -137,11 +148,21 @@ impl Wanted {
     }
 
     /// Keeps of `terms`, which cost about so much each, those that the budget affords; see
-    /// [`affordable`]. Which share of the cost of all: 1 where the library is small.
-    pub(super) fn afford(&self, terms: &mut Vec<u64>, estimates: &[Estimate], budget: u64) -> f64 {
+    /// [`affordable`].
+    pub(super) fn afford(
+        &self,
+        terms: &mut Vec<u64>,
+        estimates: &[Estimate],
+        config: &AudioMatchConfig,
+    ) -> Reading {
         let cost =
             |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
+        let little = config.little_read * costs.iter().sum::<u64>() as f64;
+        let (reading, budget) = match (config.posting_budget as f64) < little {
+            true => (Reading::Little, config.posting_budget_of_little),
+            false => (Reading::Much, config.posting_budget),
+        };
         let expected: OnceCell<Vec<Expectation>> = OnceCell::new();
         let promise = |i: usize| {
             let asking = self.triplets.iter();
@@ -149,17 +170,11 @@ impl Wanted {
             self.promise(terms[i], expected.get_or_init(all))
         };
         let Some(kept) = affordable(&costs, promise, budget) else {
-            return 1.0;
+            return Reading::All;
         };
-        let spent: u64 = costs
-            .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| **kept)
-            .map(|(cost, _)| cost)
-            .sum();
         let mut kept = kept.into_iter();
         terms.retain(|_| kept.next() == Some(true));
-        spent as f64 / costs.iter().sum::<u64>() as f64
+        reading
     }
 
     /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
@@ -246,7 +261,12 @@ mod tests {
             };
             let estimates: Vec<Estimate> = terms.iter().map(estimate).collect();
             let mut kept = terms.clone();
-            wanted.afford(&mut kept, &estimates, budget);
+            let config = AudioMatchConfig {
+                posting_budget: budget,
+                posting_budget_of_little: budget,
+                ..AudioMatchConfig::default()
+            };
+            wanted.afford(&mut kept, &estimates, &config);
             assert_eq!(kept, want, "{budget}");
         };
         let few = Estimate {
