@@ -68,13 +68,17 @@ fn extract(samples: &[f32], density: Density) -> AudioFingerprint {
 }
 
 static LIBRARY: LazyLock<MemoryStore> = LazyLock::new(|| {
+    let works = 0..WORKS;
+    library_of(works.map(|seed| play(&notes(seed, 60.0), 0.0, 60.0, 1.0, 0.0)))
+});
+
+fn library_of(works: impl Iterator<Item = Vec<f32>>) -> MemoryStore {
     let mut store = MemoryStore::default();
-    for seed in 0..WORKS {
-        let samples = play(&notes(seed, 60.0), 0.0, 60.0, 1.0, 0.0);
+    for (number, samples) in (0..).zip(works) {
         let audio = extract(&samples, Density::Reference);
-        let found = postings(&audio, ReferenceId(seed as u32));
+        let found = postings(&audio, ReferenceId(number));
         let fingerprint = Fingerprint {
-            content: [seed as u8; 32],
+            content: [number as u8; 32],
             duration: audio.duration,
             density: Density::Reference,
             audio: StreamState::Analysed(audio),
@@ -83,11 +87,15 @@ static LIBRARY: LazyLock<MemoryStore> = LazyLock::new(|| {
         store.add(fingerprint, [found, Vec::new(), Vec::new()]);
     }
     store
-});
+}
 
 fn find(samples: &[f32]) -> Vec<Found> {
+    find_in(&LIBRARY, samples)
+}
+
+fn find_in(store: &MemoryStore, samples: &[f32]) -> Vec<Found> {
     let query = extract(samples, Density::Query);
-    match_audio(&query, &*LIBRARY, None, 1e-6, &AudioMatchConfig::default())
+    match_audio(&query, store, None, 1e-6, &AudioMatchConfig::default())
         .expect("memory does not fail")
 }
 
@@ -169,6 +177,21 @@ fn a_medley_gives_each_work_and_each_place_its_segment() {
     assert_eq!(places.len(), 2, "{places:?}");
     assert_eq!((places[0].0, places[0].1.len()), (3, 2), "{places:?}");
     assert_eq!((places[1].0, places[1].1.len()), (4, 1), "{places:?}");
+}
+
+/// As many versions of one song as fill all of a window's hypotheses.
+#[test]
+fn many_versions_of_a_song_do_not_hide_another_work() {
+    let other = play(&notes(1, 40.0), 0.0, 40.0, 1.0, 0.0);
+    let version = |i: u32| play(&notes(2, 40.0), 0.0, 40.0, 1.0 + f64::from(i) * 1e-4, 0.0);
+    let store = library_of([other].into_iter().chain((0..40).map(version)));
+    let mut samples = play(&notes(2, 40.0), 12.0, 10.0, 1.0, 0.0);
+    samples.extend(play(&notes(1, 40.0), 20.0, 4.0, 1.0, 0.0));
+    let found = find_in(&store, &samples);
+    assert!(found.len() > 20, "{}", found.len());
+    let other = found.iter().find(|f| f.reference == ReferenceId(0));
+    let segment = &other.expect("the other work").segments[0];
+    assert!((segment.query_start - 10.0).abs() < 1.0, "{segment:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A window's triplets to hits: places in references that hold a triplet of the same shape.
 
 use super::config::AudioMatchConfig;
-use super::wanted::{Asking, Reading, Wanted};
+use super::wanted::{Asking, Wanted};
 use likeness_audio::triplets::Stored;
 use likeness_core::audio::{Peak, STEPS_PER_SEMITONE, TICKS_PER_SECOND};
 use likeness_core::{AudioFingerprint, PostingSpace, ReferenceId};
@@ -67,7 +67,8 @@ impl Hit {
 /// What a window's triplets met.
 pub(super) struct Met {
     pub(super) hits: Vec<Hit>,
-    pub(super) reading: Reading,
+    /// Whether so little was read that few of a copy's triplets are among it.
+    pub(super) little: bool,
 }
 
 /// Looks the window's triplets up.
@@ -80,7 +81,7 @@ pub(super) fn look_up(
     let wanted = Wanted::new(query, window, config);
     let mut terms = wanted.terms();
     let estimates = store.estimates(PostingSpace::AudioLandmark, 0, &terms)?;
-    let reading = wanted.afford(&mut terms, &estimates, config);
+    let little = wanted.afford(&mut terms, &estimates, config);
     let mut counts = vec![0u32; terms.len()];
     let mut hits: Vec<Hit> = Vec::new();
     store.postings(
@@ -96,7 +97,7 @@ pub(super) fn look_up(
         },
     )?;
     weigh(&mut hits, &counts, config);
-    Ok(Met { hits, reading })
+    Ok(Met { hits, little })
 }
 
 /// The peaks inside a window.

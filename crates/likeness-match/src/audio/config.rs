@@ -66,6 +66,11 @@ pub struct AudioMatchConfig {
     pub peak_seconds: f64,
     /// Distance in semitones at which a peak counts as found again.
     pub peak_semitones: f64,
+    /// Evidence, natural log of a likelihood ratio, from which something was surely heard, so that what it
+    /// leaves of its windows is looked into by itself...
+    pub sure: f64,
+    /// ...where it leaves so many seconds.
+    pub min_rest: f64,
     /// Evidence, natural log of a likelihood ratio, from which a window is grown to a segment.
     pub seed: f64,
     /// Seconds by which a segment is extended at each end before it is fitted again.
@@ -101,7 +106,7 @@ impl Default for AudioMatchConfig {
             gap_tolerance: 15.0,
             stop_postings: 400,
             stop_ratio: 8.0,
-            posting_budget: 6_000_000,
+            posting_budget: 8_000_000,
             little_read: 0.1,
             posting_budget_of_little: 9_000_000,
             max_hypotheses_of_little: 96,
@@ -110,12 +115,14 @@ impl Default for AudioMatchConfig {
             pitch_cell: 0.5,
             offset_cell: 0.5,
             max_cells: 192,
-            max_crowd: 32_768,
+            max_crowd: 65_536,
             max_hypotheses: 32,
             max_chroma_hypotheses: 24,
             max_per_reference: 4,
             peak_seconds: 0.025,
             peak_semitones: 0.2,
+            sure: 60.0,
+            min_rest: 2.5,
             seed: 15.0,
             growth: 10.0,
             end_resolution: 0.25,

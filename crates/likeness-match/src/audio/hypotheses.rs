@@ -157,10 +157,8 @@ pub(super) enum Company {
     Hits(u8),
 }
 
-pub(super) const COMPANY: Company = Company::Moments(3);
-/// Where not all was read a copy may have no more.
-pub(super) const COMPANY_OF_MUCH: Company = Company::Moments(2);
-/// Nor these where little was read; but so many places there are then that strays hardly meet.
+pub(super) const COMPANY: Company = Company::Moments(2);
+/// Where little was read a copy may have no more; but so many places there are then that strays hardly meet.
 pub(super) const COMPANY_OF_LITTLE: Company = Company::Hits(2);
 
 impl Company {
@@ -423,9 +421,9 @@ mod tests {
             assert_eq!(kept.len(), want, "{times:?} {company:?}");
         };
         check(&[1.0, 2.0, 4.0], COMPANY, 3);
-        check(&[1.0, 1.1, 4.0], COMPANY, 0);
-        check(&[1.0, 1.1, 4.0], COMPANY_OF_MUCH, 3);
-        check(&[1.0, 1.1], COMPANY_OF_MUCH, 0);
+        check(&[1.0, 1.1, 4.0], COMPANY, 3);
+        check(&[1.0, 1.1, 4.0], Company::Moments(3), 0);
+        check(&[1.0, 1.1], COMPANY, 0);
         check(&[1.0, 1.1], COMPANY_OF_LITTLE, 2);
         check(&[1.0], COMPANY_OF_LITTLE, 0);
     }

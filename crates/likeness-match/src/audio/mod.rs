@@ -12,6 +12,7 @@ mod hypotheses;
 #[doc(hidden)]
 pub mod patches;
 mod repetition;
+mod rest;
 mod retrace;
 mod segments;
 mod verify;
@@ -27,16 +28,15 @@ pub use verify::{Agreement, Evidence, Recovery};
 
 use crate::chance::{Exposure, Verdict};
 use crate::found::Found;
-use hypotheses::{COMPANY, COMPANY_OF_LITTLE, COMPANY_OF_MUCH};
+use hypotheses::{COMPANY, COMPANY_OF_LITTLE};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{AudioFingerprint, ReferenceId};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use view::QueryView;
-use wanted::Reading;
 
 /// A transform on a window of the query, with its evidence.
 struct Verified {
@@ -95,13 +95,33 @@ pub fn examine(
     config: &AudioMatchConfig,
 ) -> Result<Vec<(ReferenceId, Vec<Audible>)>, StoreError> {
     let view = QueryView::new(query);
+    let look_into = |windows: Vec<Window>| -> Result<Vec<Verified>, StoreError> {
+        let verified = windows.into_par_iter();
+        let verified = verified.map(|w| examine_window(&view, w, store, chroma, config));
+        let verified: Vec<Vec<Verified>> = verified.collect::<Result<_, _>>()?;
+        Ok(verified.into_iter().flatten().collect())
+    };
     let windows = windows(query.duration, config.window);
-    let verified: Vec<Vec<Verified>> = windows
-        .into_par_iter()
-        .map(|window| examine_window(&view, window, store, chroma, config))
-        .collect::<Result<_, _>>()?;
+    let mut all = gather(look_into(windows.clone())?, &view, store, config)?;
+    let rest = rest::unexplained(&all, &windows, config);
+    if !rest.is_empty() {
+        let mut others = look_into(rest)?;
+        let known: BTreeSet<ReferenceId> = all.iter().map(|(id, _)| *id).collect();
+        others.retain(|v| !known.contains(&v.reference));
+        all.extend(gather(others, &view, store, config)?);
+    }
+    Ok(all)
+}
+
+/// The references of what was verified, with their segments.
+fn gather(
+    verified: Vec<Verified>,
+    view: &QueryView<'_>,
+    store: &dyn Store,
+    config: &AudioMatchConfig,
+) -> Result<Vec<(ReferenceId, Vec<Audible>)>, StoreError> {
     let mut seeds: BTreeMap<ReferenceId, Vec<Verified>> = BTreeMap::new();
-    for verified in verified.into_iter().flatten() {
+    for verified in verified {
         if verified.evidence.total >= config.seed {
             seeds.entry(verified.reference).or_default().push(verified);
         }
@@ -110,7 +130,7 @@ pub fn examine(
     for (id, windows) in seeds {
         if let Some(reference) = store.audio(id)? {
             let excluded = store.excluded(id);
-            let segments = segments::segments(windows, &view, &reference, excluded, config);
+            let segments = segments::segments(windows, view, &reference, excluded, config);
             if !segments.is_empty() {
                 all.push((id, segments));
             }
@@ -130,10 +150,9 @@ fn examine_window(
     let mut hypotheses = Vec::new();
     if config.channels.landmarks {
         let met = candidates::look_up(query.fingerprint(), window, store, config)?;
-        let (company, most) = match met.reading {
-            Reading::All => (COMPANY, config.max_hypotheses),
-            Reading::Much => (COMPANY_OF_MUCH, config.max_hypotheses),
-            Reading::Little => (COMPANY_OF_LITTLE, config.max_hypotheses_of_little),
+        let (company, most) = match met.little {
+            true => (COMPANY_OF_LITTLE, config.max_hypotheses_of_little),
+            false => (COMPANY, config.max_hypotheses),
         };
         hypotheses = hypotheses::vote(&met.hits, company, most, window, config);
     }

@@ -20,17 +20,6 @@ pub(super) struct Wanted {
     probes: Vec<Asked>,
 }
 
-/// How much of what a window asks for is looked up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Reading {
-    /// All of it.
-    All,
-    /// A part by which a copy still stands out.
-    Much,
-    /// So small a part that few of a copy's triplets are in it: [`AudioMatchConfig::little_read`].
-    Little,
-}
-
 /// A triplet of the query, with what each of its hits needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
@@ -148,20 +137,21 @@ impl Wanted {
     }
 
     /// Keeps of `terms`, which cost about so much each, those that the budget affords; see
-    /// [`affordable`].
+    /// [`affordable`]. Whether these are little: [`AudioMatchConfig::little_read`].
     pub(super) fn afford(
         &self,
         terms: &mut Vec<u64>,
         estimates: &[Estimate],
         config: &AudioMatchConfig,
-    ) -> Reading {
+    ) -> bool {
         let cost =
             |(&term, estimate): (&u64, &Estimate)| cost(estimate, self.on_shelf(shelf(term)).len());
         let costs: Vec<u64> = terms.iter().zip(estimates).map(cost).collect();
         let little = config.little_read * costs.iter().sum::<u64>() as f64;
-        let (reading, budget) = match (config.posting_budget as f64) < little {
-            true => (Reading::Little, config.posting_budget_of_little),
-            false => (Reading::Much, config.posting_budget),
+        let little = (config.posting_budget as f64) < little;
+        let budget = match little {
+            true => config.posting_budget_of_little,
+            false => config.posting_budget,
         };
         let expected: OnceCell<Vec<Expectation>> = OnceCell::new();
         let promise = |i: usize| {
@@ -169,12 +159,11 @@ impl Wanted {
             let all = || asking.map(|a| Expectation::new(&a.triplet)).collect();
             self.promise(terms[i], expected.get_or_init(all))
         };
-        let Some(kept) = affordable(&costs, promise, budget) else {
-            return Reading::All;
-        };
-        let mut kept = kept.into_iter();
-        terms.retain(|_| kept.next() == Some(true));
-        reading
+        if let Some(kept) = affordable(&costs, promise, budget) {
+            let mut kept = kept.into_iter();
+            terms.retain(|_| kept.next() == Some(true));
+        }
+        little
     }
 
     /// How many triplets of a copy a term is likely to hold; `expected` says where each may be.
