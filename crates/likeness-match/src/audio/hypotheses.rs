@@ -157,6 +157,7 @@ pub(super) enum Company {
     Hits(u8),
 }
 
+/// What it must have as a rule.
 pub(super) const COMPANY: Company = Company::Moments(2);
 /// Where little was read a copy may have no more; but so many places there are then that strays hardly meet.
 pub(super) const COMPANY_OF_LITTLE: Company = Company::Hits(2);
