@@ -2,7 +2,7 @@
 //! of queries from one decoding.
 
 use likeness_core::audio::{Peak, TICKS_PER_SECOND};
-use likeness_core::video::{Keyframe, Thumbnails, VideoConfig};
+use likeness_core::video::{Keyframe, Plate, Thumbnails, VideoConfig};
 use likeness_core::{AudioFingerprint, VideoFingerprint};
 use likeness_distort::Random;
 
@@ -62,6 +62,12 @@ pub(crate) fn picture(of: &VideoFingerprint, (start, end): (f64, f64)) -> VideoF
         time_ms: frame.time_ms - (start * 1000.0) as u32,
         ..frame.clone()
     });
+    let slot = |time: f64| (time * f64::from(config.keyframe_rate)) as u32;
+    let shown = |plate: &&Plate| (slot(start)..slot(end)).contains(&plate.slot);
+    let plates = of.plates.iter().filter(shown).map(|plate| Plate {
+        slot: plate.slot - slot(start),
+        ..plate.clone()
+    });
     let film = &of.thumbnails;
     let area = film.width * film.height;
     let pictures = film.index(start).min(film.len())..film.index(end).min(film.len());
@@ -74,6 +80,7 @@ pub(crate) fn picture(of: &VideoFingerprint, (start, end): (f64, f64)) -> VideoF
             pixels: film.pixels[pictures.start * area..pictures.end * area].to_vec(),
             ..*film
         },
+        plates: plates.collect(),
     }
 }
 

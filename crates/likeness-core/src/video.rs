@@ -5,10 +5,13 @@
 
 mod config;
 mod encoding;
+mod plate;
+mod rice;
 mod thinning;
 mod thumbnails;
 
 pub use config::{LEVELS, VideoConfig};
+pub use plate::Plate;
 pub use thinning::Thinning;
 pub use thumbnails::Thumbnails;
 
@@ -67,6 +70,8 @@ pub struct VideoFingerprint {
     pub keyframes: Vec<Keyframe>,
     /// The whole film, very small.
     pub thumbnails: Thumbnails,
+    /// Single pictures in detail, in order of time; of a sparse fingerprint at most one.
+    pub plates: Vec<Plate>,
 }
 
 impl VideoFingerprint {
@@ -102,6 +107,11 @@ impl VideoFingerprint {
             time_ms: frame.time_ms.saturating_sub(start.saturating_mul(1000)),
             ..frame.clone()
         };
+        let plates = self.plates.iter().filter(|plate| plate.slot >= first);
+        let plates = plates.map(|plate| Plate {
+            slot: plate.slot - first,
+            ..plate.clone()
+        });
         let mut thumbnails = self.thumbnails.clone();
         let gone = self
             .thumbnails
@@ -112,6 +122,7 @@ impl VideoFingerprint {
             duration: (self.duration - f64::from(start)).max(0.0),
             keyframes: later.map(moved).collect(),
             thumbnails,
+            plates: plates.collect(),
             ..*self
         }
     }
@@ -127,13 +138,26 @@ impl VideoFingerprint {
             let picture = (index < self.thumbnails.len()).then(|| self.thumbnails.picture(index));
             thinning.push_keyframe(frame, picture);
         }
-        let (keyframes, _) = thinning.finish();
+        let (pictures, area) = (
+            &self.thumbnails.pixels,
+            self.thumbnails.width * self.thumbnails.height,
+        );
+        pictures
+            .chunks_exact(area)
+            .for_each(|picture| thinning.push_picture(picture));
+        self.plates
+            .iter()
+            .take(1)
+            .cloned()
+            .for_each(|plate| thinning.push_plate(plate));
+        let (keyframes, thumbnails, plates) = thinning.finish();
         VideoFingerprint {
             duration: self.duration,
             aspect: self.aspect,
             density: Density::Reference,
             keyframes,
-            thumbnails: self.thumbnails.to_reference(),
+            thumbnails,
+            plates,
         }
     }
 
@@ -190,6 +214,7 @@ mod tests {
                     height: 1,
                     pixels: Vec::new(),
                 },
+                plates: Vec::new(),
             };
             assert_eq!(film.check().is_ok(), fine, "{weak:x?}");
         };

@@ -3,8 +3,8 @@
 use crate::corners::CornerFinder;
 use crate::keypoints;
 use crate::luma::BlockMean;
-use crate::pyramid::{Base, BaseScaler};
-use likeness_core::video::{Keyframe, Thinning, Thumbnails, VideoConfig};
+use crate::pyramid::{Base, BaseScaler, Level, levels};
+use likeness_core::video::{Keyframe, Plate, Thinning, Thumbnails, VideoConfig};
 use likeness_core::{Density, LumaFrame, StreamState, VideoFingerprint};
 use rayon::prelude::*;
 
@@ -30,6 +30,7 @@ pub struct VideoExtractor {
     /// thinned out yet.
     keyframes: Vec<Keyframe>,
     thumbnails: Thumbnails,
+    plates: Vec<Plate>,
     thinning: Thinning,
     /// Pictures thinned out, or forgotten, already.
     thinned: usize,
@@ -51,6 +52,7 @@ impl VideoExtractor {
             next_slot: 0,
             keyframes: Vec::new(),
             thumbnails: Thumbnails::new(),
+            plates: Vec::new(),
             thinning: Thinning::default(),
             thinned: 0,
             mean: BlockMean::new(width, height),
@@ -81,8 +83,8 @@ impl VideoExtractor {
         if !self.textured {
             return StreamState::Empty;
         }
-        let (keyframes, thumbnails) = match self.density {
-            Density::Query => (self.keyframes, self.thumbnails),
+        let (keyframes, thumbnails, plates) = match self.density {
+            Density::Query => (self.keyframes, self.thumbnails, self.plates),
             Density::Reference => {
                 self.thin_out(true);
                 self.thinning.finish()
@@ -94,6 +96,7 @@ impl VideoExtractor {
             density: self.density,
             keyframes,
             thumbnails,
+            plates,
         })
     }
 
@@ -105,6 +108,7 @@ impl VideoExtractor {
         let config = self.config;
         let first_slot = start.saturating_mul(config.keyframe_rate);
         self.keyframes.retain(|frame| frame.slot >= first_slot);
+        self.plates.retain(|plate| plate.slot >= first_slot);
         let first_picture = start.saturating_mul(config.thumbnail_rate) as usize;
         let gone = first_picture.saturating_sub(self.thinned);
         let gone = gone.min(self.thumbnails.len());
@@ -124,12 +128,17 @@ impl VideoExtractor {
             time_ms: frame.time_ms.saturating_sub(start.saturating_mul(1000)),
             ..frame.clone()
         };
+        let plate = |plate: &Plate| Plate {
+            slot: plate.slot - first_slot,
+            ..plate.clone()
+        };
         StreamState::Analysed(VideoFingerprint {
             duration,
             aspect,
             density: self.density,
             keyframes: self.keyframes.iter().map(moved).collect(),
             thumbnails: self.thumbnails.clone(),
+            plates: self.plates.iter().map(plate).collect(),
         })
     }
 
@@ -176,16 +185,20 @@ impl VideoExtractor {
         let frames = self.pending.par_drain(..).map_init(
             CornerFinder::default,
             |finder, (slot, time, base)| {
-                let (keypoints, sparse) = keypoints::find(finder, base, aspect, density, &config);
-                Keyframe {
+                let levels = levels(base, aspect, &config);
+                let (keypoints, sparse) = keypoints::find(finder, &levels, density, &config);
+                let keyframe = Keyframe {
                     slot,
                     time_ms: (time * 1000.0).round() as u32,
                     sparse: sparse as u16,
                     keypoints,
-                }
+                };
+                (keyframe, plate(&levels, slot, &config))
             },
         );
-        self.keyframes.par_extend(frames);
+        let (keyframes, plates): (Vec<_>, Vec<_>) = frames.unzip();
+        self.keyframes.extend(keyframes);
+        self.plates.extend(plates.into_iter().flatten());
         if density == Density::Reference {
             self.thin_out(false);
         }
@@ -212,9 +225,21 @@ impl VideoExtractor {
             self.thinning.push_picture(self.thumbnails.picture(i));
         }
         self.keyframes.drain(..done);
+        self.plates
+            .drain(..)
+            .for_each(|plate| self.thinning.push_plate(plate));
         self.thumbnails.drop_first(closed);
         self.thinned += closed;
     }
+}
+
+/// What the plate of a slot shows, if it has one.
+fn plate(levels: &[Level], slot: u32, config: &VideoConfig) -> Option<Plate> {
+    let level = levels
+        .iter()
+        .find(|level| level.number >= config.plate_level);
+    let level = level.filter(|_| slot.is_multiple_of(config.plate_slots))?;
+    Some(Plate::new(slot, level.number as u8, &level.luma.data))
 }
 
 /// Standard deviation of a picture's values.
@@ -286,6 +311,9 @@ mod tests {
                 duration: whole.duration,
                 ..all.since(start)
             };
+            // Plates are taken when the film says, not its part.
+            let plates = since.plates.clone();
+            whole.plates.clone_from(&plates);
             assert!(since == whole, "{end}");
             // The last picture is not complete yet.
             let pictures = whole.thumbnails.len() - 1;
@@ -299,6 +327,7 @@ mod tests {
                 duration: whole.duration,
                 ..recent
             };
+            assert_eq!(plates.len(), recent.plates.len(), "{end}");
             assert!(recent == whole, "{end}");
         }
     }

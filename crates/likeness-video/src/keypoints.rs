@@ -2,22 +2,21 @@
 
 use crate::corners::{Corner, CornerFinder};
 use crate::descriptor::{self, PATCH_RADIUS};
-use crate::pyramid::{Base, Level, levels};
+use crate::pyramid::Level;
 use crate::words;
 use likeness_core::Density;
 use likeness_core::video::{Keypoint, PLACE_STEPS, VideoConfig};
 
-/// The keypoints of a frame shown with `aspect`: those of the sparse form first, and how many these
+/// The keypoints of a frame, given at all its levels: those of the sparse form first, and how many these
 /// are; level by level, strongest of each cell first.
 pub(crate) fn find(
     finder: &mut CornerFinder,
-    base: Base,
-    aspect: f64,
+    levels: &[Level],
     density: Density,
     config: &VideoConfig,
 ) -> (Vec<Keypoint>, usize) {
     let (mut sparse, mut rest) = (Vec::new(), Vec::new());
-    for level in levels(base, aspect, config) {
+    for level in levels {
         let quota = config.sparse_quota[level.number] as usize;
         let limit = match density {
             Density::Reference => quota,
@@ -27,7 +26,7 @@ pub(crate) fn find(
         let corners = finder.find(&level.luma, margin, config.min_corner, config.grid, limit);
         for (rank, corner) in corners.iter().enumerate() {
             let list = if rank < quota { &mut sparse } else { &mut rest };
-            list.push(keypoint(&level, corner, config));
+            list.push(keypoint(level, corner, config));
         }
     }
     let count = sparse.len();

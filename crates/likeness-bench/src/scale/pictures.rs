@@ -75,6 +75,7 @@ impl Stream for VideoFingerprint {
                 pixels: Vec::new(),
                 ..self.thumbnails
             },
+            plates: Vec::new(),
         }
     }
 
@@ -315,6 +316,7 @@ mod tests {
             density: Density::Reference,
             keyframes: (0..SECONDS).map(&mut frame).collect(),
             thumbnails: film,
+            plates: Vec::new(),
         }
     }
 

@@ -15,6 +15,10 @@ pub struct VideoConfig {
     pub still_difference: f32,
     /// Thumbnails a second.
     pub thumbnail_rate: u32,
+    /// Level of the pyramid that a plate shows; a coarser one where the picture is too small for it.
+    pub plate_level: usize,
+    /// Slots of a query from one plate to the next.
+    pub plate_slots: u32,
     /// Geometric mean of a level's width and height in pixels, finest level first.
     pub level_sizes: [u32; LEVELS],
     /// The first levels, for queries only: they make small pictures in pictures large enough.
@@ -49,6 +53,8 @@ impl VideoConfig {
         still_slots: 8,
         still_difference: 1.5,
         thumbnail_rate: 5,
+        plate_level: 3,
+        plate_slots: 12,
         level_sizes: [608, 468, 360, 277, 213, 164, 126, 97],
         query_levels: 2,
         sparse_quota: [0, 0, 30, 26, 22, 18, 14, 10],
@@ -63,7 +69,7 @@ impl VideoConfig {
 
     /// Hash of all parameters and of the extractor's revision.
     pub fn hash(&self) -> u64 {
-        const REVISION: u32 = 4;
+        const REVISION: u32 = 5;
         let hash = blake3::hash(format!("{REVISION} {self:?}").as_bytes());
         let mut first = [0; 8];
         first.copy_from_slice(&hash.as_bytes()[..8]);

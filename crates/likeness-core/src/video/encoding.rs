@@ -1,13 +1,16 @@
 //! Bytes of a video fingerprint (FORMAT.md, "Video").
 
 use super::{
-    ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Thumbnails, VideoConfig, VideoFingerprint,
+    ANGLE_STEPS, Keyframe, Keypoint, LEVELS, PLACE_STEPS, Plate, Thumbnails, VideoConfig,
+    VideoFingerprint,
 };
 use crate::fingerprint::{Density, MAX_SECONDS};
 use crate::wire::{Reader, WireError, Writer};
 
 /// Bytes of a keypoint in the sparse form.
 const SPARSE_POINT: usize = 12;
+/// Bytes that a plate takes at least: slot, level, and the length of its bits.
+const PLATE: usize = 3;
 /// Bits of a place in one direction.
 const PLACE_BITS: u32 = PLACE_STEPS.ilog2();
 /// Bits of an angle.
@@ -33,6 +36,10 @@ pub(super) fn encode(fingerprint: &VideoFingerprint) -> Vec<u8> {
         }
     }
     fingerprint.thumbnails.encode(&mut w);
+    w.varint(fingerprint.plates.len() as u64);
+    for plate in &fingerprint.plates {
+        plate.encode(&mut w, fingerprint.aspect);
+    }
     w.into_bytes()
 }
 
@@ -81,6 +88,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<VideoFingerprint, WireError> {
         keyframes.push(read_keyframe(&mut r, slot, time_ms, density)?);
     }
     let thumbnails = Thumbnails::decode(&mut r, density)?;
+    let count = r.count(PLATE, "plate count")?;
+    let plates = (0..count).map(|_| Plate::decode(&mut r, aspect));
+    let plates = plates.collect::<Result<_, _>>()?;
     r.finish()?;
     Ok(VideoFingerprint {
         duration,
@@ -88,6 +98,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<VideoFingerprint, WireError> {
         density,
         keyframes,
         thumbnails,
+        plates,
     })
 }
 
@@ -183,12 +194,20 @@ mod tests {
         for _ in 0..20 * Thumbnails::QUERY.0 * Thumbnails::QUERY.1 {
             thumbnails.pixels.push((next() >> 20) as u8);
         }
+        let level = VideoConfig::DEFAULT.plate_level;
+        let (width, height) = VideoConfig::DEFAULT.level_size(level, 16.0 / 9.0);
+        let plate = |slot: u32, next: &mut dyn FnMut() -> u64| {
+            let luma: Vec<u8> = (0..width * height).map(|_| (next() >> 20) as u8).collect();
+            Plate::new(slot, level as u8, &luma)
+        };
+        let plates = vec![plate(0, &mut next), plate(12, &mut next)];
         let dense = VideoFingerprint {
             duration: 4.0,
             aspect: 16.0 / 9.0,
             density: Density::Query,
             keyframes,
             thumbnails,
+            plates,
         };
         match density {
             Density::Query => dense,

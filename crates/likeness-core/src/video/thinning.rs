@@ -1,6 +1,6 @@
 //! From the dense form of a video fingerprint to the sparse one, piece by piece.
 
-use super::{Keyframe, Keypoint, Thumbnails, VideoConfig};
+use super::{Keyframe, Keypoint, Plate, Thumbnails, VideoConfig};
 
 /// Thins a dense fingerprint out while it is made, so that the dense form of a long film need not
 /// be held.
@@ -11,6 +11,7 @@ pub struct Thinning {
     /// Slot of the last keyframe kept, and the picture of its time.
     last: Option<(u32, Vec<u8>)>,
     thumbnails: Thumbnails,
+    plate: Option<Plate>,
 }
 
 impl Default for Thinning {
@@ -20,6 +21,7 @@ impl Default for Thinning {
             keyframes: Vec::new(),
             last: None,
             thumbnails: Thumbnails::sparse(),
+            plate: None,
         }
     }
 }
@@ -36,14 +38,20 @@ impl Thinning {
         self.keyframes.push(frame.thinned());
     }
 
+    /// Takes the next plate: the first is kept.
+    pub fn push_plate(&mut self, plate: Plate) {
+        self.plate.get_or_insert(plate);
+    }
+
     /// Takes the next picture of the dense film.
     pub fn push_picture(&mut self, picture: &[u8]) {
         self.thumbnails.push_thinned(picture);
     }
 
-    /// The sparse keyframes and the sparse film.
-    pub fn finish(self) -> (Vec<Keyframe>, Thumbnails) {
-        (self.keyframes, self.thumbnails)
+    /// The sparse keyframes, the sparse film, and its plate if it stands still.
+    pub fn finish(self) -> (Vec<Keyframe>, Thumbnails, Vec<Plate>) {
+        let plate = self.plate.filter(|_| self.thumbnails.stand_still());
+        (self.keyframes, self.thumbnails, plate.into_iter().collect())
     }
 
     fn repeats(&self, slot: u32, picture: Option<&[u8]>) -> bool {

@@ -1,6 +1,6 @@
 //! A film of small luma thumbnails on a fixed clock, and its compact encoding.
 
-use super::VideoConfig;
+use super::{VideoConfig, rice};
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -136,7 +136,10 @@ impl Thumbnails {
 
     /// The grey level in which the sparse form keeps a luma.
     pub fn sparse_level(luma: u8) -> u8 {
-        dequantised(u32::from(luma) >> Self::REFERENCE_SHIFT)
+        rice::restored(
+            u32::from(luma) >> Self::REFERENCE_SHIFT,
+            Self::REFERENCE_SHIFT,
+        )
     }
 
     /// Appends a picture of a query's size to a film of the sparse form.
@@ -147,7 +150,8 @@ impl Thumbnails {
             for (a, b) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
                 let sum = a.iter().chain(b).map(|&v| u32::from(v)).sum::<u32>();
                 let level = (sum + 2) >> (2 + Self::REFERENCE_SHIFT);
-                self.pixels.push(dequantised(level));
+                self.pixels
+                    .push(rice::restored(level, Self::REFERENCE_SHIFT));
             }
         }
     }
@@ -158,63 +162,19 @@ impl Thumbnails {
     }
 
     pub(super) fn encode(&self, w: &mut Writer) {
-        let shift = self.shift();
+        let area = self.width * self.height;
         w.varint(self.len() as u64);
-        let mut bits = BitWriter::default();
-        let mut previous = vec![0u8; self.width * self.height];
-        for i in 0..self.len() {
-            let picture = self.picture(i);
-            let residuals: Vec<u32> = picture
-                .iter()
-                .zip(&previous)
-                .map(|(&new, &old)| zigzag(i32::from(new >> shift) - i32::from(old >> shift)))
-                .collect();
-            let parameter = rice_parameter(&residuals);
-            bits.put(parameter, 4);
-            for &residual in &residuals {
-                bits.put_rice(residual, parameter);
-            }
-            previous.copy_from_slice(picture);
-        }
-        w.block(&bits.finish());
+        w.block(&rice::encode(self.pixels.chunks_exact(area), self.shift()));
     }
 
     pub(super) fn decode(r: &mut Reader<'_>, density: Density) -> Result<Thumbnails, WireError> {
-        let (width, height) = match density {
-            Density::Query => Thumbnails::QUERY,
-            Density::Reference => Thumbnails::REFERENCE,
+        let mut film = match density {
+            Density::Query => Thumbnails::new(),
+            Density::Reference => Thumbnails::sparse(),
         };
-        let mut film = Thumbnails {
-            width,
-            height,
-            pixels: Vec::new(),
-        };
-        let shift = film.shift();
         let count = r.varint()?;
-        let bytes = r.block()?;
-        let area = width * height;
-        // Every pixel takes at least one bit.
-        if count > (bytes.len() * 8 / area) as u64 {
-            return Err(WireError::OutOfRange("thumbnail count"));
-        }
-        let mut bits = BitReader::new(bytes);
-        let mut previous = vec![0i32; area];
-        film.pixels.reserve(count as usize * area);
-        for _ in 0..count {
-            let parameter = bits.take(4)?;
-            for old in &mut previous {
-                let value = *old + unzigzag(bits.take_rice(parameter)?);
-                if !(0..256 >> shift).contains(&value) {
-                    return Err(WireError::OutOfRange("thumbnail pixel"));
-                }
-                *old = value;
-                film.pixels.push(match shift {
-                    0 => value as u8,
-                    _ => dequantised(value as u32),
-                });
-            }
-        }
-        bits.finish()?;
+        let area = film.width * film.height;
+        film.pixels = rice::decode(r.block()?, (count, area), film.shift())?;
         Ok(film)
     }
 
@@ -229,117 +189,5 @@ impl Thumbnails {
 impl Default for Thumbnails {
     fn default() -> Thumbnails {
         Thumbnails::new()
-    }
-}
-
-/// The middle of the grey levels that a coarse level stands for.
-fn dequantised(level: u32) -> u8 {
-    ((level << Thumbnails::REFERENCE_SHIFT) + (1 << Thumbnails::REFERENCE_SHIFT) / 2) as u8
-}
-
-fn zigzag(value: i32) -> u32 {
-    ((value << 1) ^ (value >> 31)) as u32
-}
-
-fn unzigzag(value: u32) -> i32 {
-    (value >> 1) as i32 ^ -((value & 1) as i32)
-}
-
-/// The Rice parameter with the shortest code for `values`.
-fn rice_parameter(values: &[u32]) -> u32 {
-    let cost = |k: u32| {
-        values
-            .iter()
-            .map(|v| u64::from(v >> k) + 1 + u64::from(k))
-            .sum::<u64>()
-    };
-    (0..8).min_by_key(|&k| cost(k)).unwrap_or(0)
-}
-
-/// Appends bits, lowest first.
-#[derive(Default)]
-struct BitWriter {
-    bytes: Vec<u8>,
-    pending: u64,
-    count: u32,
-}
-
-impl BitWriter {
-    fn put(&mut self, value: u32, bits: u32) {
-        self.pending |= u64::from(value) << self.count;
-        self.count += bits;
-        while self.count >= 8 {
-            self.bytes.push(self.pending as u8);
-            self.pending >>= 8;
-            self.count -= 8;
-        }
-    }
-
-    /// Quotient in unary (ones, then a zero), remainder in `parameter` bits.
-    fn put_rice(&mut self, value: u32, parameter: u32) {
-        for _ in 0..value >> parameter {
-            self.put(1, 1);
-        }
-        self.put(0, 1);
-        self.put(value & ((1 << parameter) - 1), parameter);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        if self.count > 0 {
-            self.bytes.push(self.pending as u8);
-        }
-        self.bytes
-    }
-}
-
-/// Takes bits, lowest first.
-struct BitReader<'a> {
-    bytes: &'a [u8],
-    pending: u64,
-    count: u32,
-}
-
-impl<'a> BitReader<'a> {
-    fn new(bytes: &'a [u8]) -> BitReader<'a> {
-        BitReader {
-            bytes,
-            pending: 0,
-            count: 0,
-        }
-    }
-
-    fn take(&mut self, bits: u32) -> Result<u32, WireError> {
-        while self.count < bits {
-            let (&first, rest) = self.bytes.split_first().ok_or(WireError::Truncated)?;
-            self.pending |= u64::from(first) << self.count;
-            self.count += 8;
-            self.bytes = rest;
-        }
-        let value = self.pending & ((1 << bits) - 1);
-        self.pending >>= bits;
-        self.count -= bits;
-        Ok(value as u32)
-    }
-
-    fn take_rice(&mut self, parameter: u32) -> Result<u32, WireError> {
-        let mut quotient = 0;
-        while self.take(1)? == 1 {
-            quotient += 1;
-            if quotient > 512 {
-                return Err(WireError::OutOfRange("thumbnail residual"));
-            }
-        }
-        if parameter > 8 {
-            return Err(WireError::OutOfRange("thumbnail parameter"));
-        }
-        Ok((quotient << parameter) | self.take(parameter)?)
-    }
-
-    /// Only padding may be left: zeros, less than a byte.
-    fn finish(self) -> Result<(), WireError> {
-        match self.bytes.len() {
-            0 if self.pending == 0 => Ok(()),
-            n => Err(WireError::TrailingBytes(n)),
-        }
     }
 }

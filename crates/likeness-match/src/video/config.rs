@@ -217,18 +217,16 @@ pub struct Evidence {
     pub still_share: f64,
     /// ...and no side of it is cut off by more than this part of it with as much room beyond the other.
     pub still_pushed: f64,
-    /// Such a copy shows other shades of grey, after the curve that most of it follows, on this share at most...
-    pub still_other: f64,
-    /// ...and this share of the keypoints that it should...
-    pub still_found: f64,
-    /// ...and at most so many of them lie where all around them is something else.
-    pub still_holes: f64,
+    /// Such a copy shows the same in this share of the places at which it or the reference shows something...
+    pub still_same: f64,
+    /// ...of which there must be so many.
+    pub still_places: usize,
     /// Log-odds that a picture which stands still is a copy, without any evidence...
     pub still_prior: f64,
     /// ...for each factor e of keypoints found again, in one keyframe, over those found by chance...
     pub still_keypoints: f64,
-    /// ...less `unlike` for what is missing to this share of what the reference shows.
-    pub still_alike: f64,
+    /// ...and for showing the same in all detail.
+    pub still_detail: f64,
 }
 
 impl Default for Evidence {
@@ -264,16 +262,15 @@ impl Default for Evidence {
             little_motion: 1.0 / 16.0,
             usually_alike: 0.78,
             unlike: 100.0,
-            still_visible: 0.6,
-            still_area: 0.2,
+            still_visible: 0.35,
+            still_area: 0.1,
             still_share: 0.75,
             still_pushed: 0.07,
-            still_other: 0.01,
-            still_found: 0.75,
-            still_holes: 0.03,
+            still_same: 0.985,
+            still_places: 1000,
             still_prior: -20.0,
             still_keypoints: 10.5,
-            still_alike: 0.9,
+            still_detail: 10.0,
         }
     }
 }

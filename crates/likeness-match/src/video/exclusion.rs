@@ -79,6 +79,7 @@ mod tests {
             density: Density::Reference,
             keyframes: (0..10).map(keyframe).collect(),
             thumbnails,
+            plates: Vec::new(),
         }
     }
 

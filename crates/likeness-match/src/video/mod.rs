@@ -3,6 +3,7 @@
 mod candidates;
 mod changes;
 mod config;
+mod detail;
 #[doc(hidden)]
 pub mod dot;
 mod ends;
@@ -183,17 +184,24 @@ fn verify(
     let Some(fit) = geometry::fit(&pairs, reach, hypothesis.inliers, config) else {
         return Ok(None);
     };
-    if reference.thumbnails.stand_still() {
-        // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
-        return Ok(match excluded {
-            None => comparison.examine_still(&fit, config),
-            Some(_) => None,
-        });
-    }
     let tilted = match hypothesis.coarse {
         true => None,
         false => homography::tilted(&pairs, &fit, reach, reference.aspect),
     };
+    if reference.thumbnails.stand_still() {
+        // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
+        if excluded.is_some() {
+            return Ok(None);
+        }
+        let steep = tilted
+            .as_ref()
+            .and_then(|fit| comparison.examine_still(fit, config));
+        let found = comparison
+            .examine_still(&fit, config)
+            .into_iter()
+            .chain(steep);
+        return Ok(found.max_by(|a, b| a.seen.evidence.total_cmp(&b.seen.evidence)));
+    }
     // Transforms are off by enough, yet, to make a good match a doubtful one.
     let doubt = config.evidence.doubt;
     let flat = comparison.examine(&fit, doubt, config);

@@ -76,7 +76,17 @@ pub(super) fn polish(
     let pixels = Warps::new(&map, look, reference, query).pixels.len();
     let least = (pixels as f64 * MIN_PIXELS) as usize;
     let agreement = |map: &Homography| agreement(map, look, timing, films, least, config);
-    let middle = middle(reference.aspect);
+    climb(map, middle(reference.aspect), steps, agreement)
+}
+
+/// The transform near `map` with the most `agreement`, found by moving, scaling, stretching and, where it is seen
+/// at an angle, tilting it in turn around `middle` by `steps`; and that agreement.
+pub(super) fn climb(
+    map: Homography,
+    middle: [f64; 2],
+    steps: &[f64],
+    agreement: impl Fn(&Homography) -> f32,
+) -> (f32, Homography) {
     let changes = match map.is_flat() {
         true => &CHANGES[..FLAT],
         false => &CHANGES[..],

@@ -516,6 +516,7 @@ mod tests {
             density: Density::Query,
             keyframes: Vec::new(),
             thumbnails: Thumbnails::new(),
+            plates: Vec::new(),
         };
         let half = Homography::from(Affine {
             a: 0.5,

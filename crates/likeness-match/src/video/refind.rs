@@ -71,28 +71,6 @@ pub(super) fn refind(
     sum
 }
 
-/// Where in a keyframe of the query each keypoint of one of the reference's should be, in picture heights, and
-/// whether it is found there.
-pub(super) fn places(
-    (query, frame): (&VideoFingerprint, &Keyframe),
-    (reference, twin): (&VideoFingerprint, &Keyframe),
-    (map, flip): (&Homography, bool),
-    config: &VideoMatchConfig,
-) -> Vec<([f64; 2], bool)> {
-    let keypoints: Vec<&Keypoint> = twin.keypoints.iter().collect();
-    let expected = project(&keypoints, (reference.aspect, query.aspect), map, flip);
-    let found = |p| {
-        count(
-            std::slice::from_ref(p),
-            frame,
-            query.aspect,
-            [0.0; 2],
-            config,
-        ) > 0
-    };
-    expected.iter().map(|p| ([p.x, p.y], found(p))).collect()
-}
-
 /// Displacements, in picture heights, at which what is found is found by chance.
 const SHIFTS: [[f64; 2]; 4] = [[0.09, 0.02], [-0.08, 0.05], [0.03, -0.1], [-0.04, -0.07]];
 

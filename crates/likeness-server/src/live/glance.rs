@@ -134,6 +134,7 @@ mod tests {
             density: Density::Query,
             keyframes: Vec::new(),
             thumbnails: Thumbnails::new(),
+            plates: Vec::new(),
         };
         let audio = sound.then(|| AudioFingerprint {
             duration,
