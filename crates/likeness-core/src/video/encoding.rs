@@ -89,6 +89,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<VideoFingerprint, WireError> {
     }
     let thumbnails = Thumbnails::decode(&mut r, density)?;
     let count = r.count(PLATE, "plate count")?;
+    if density == Density::Reference && count > 1 {
+        return Err(WireError::OutOfRange("plate count"));
+    }
     let plates = (0..count).map(|_| Plate::decode(&mut r, aspect));
     let plates = plates.collect::<Result<_, _>>()?;
     r.finish()?;
@@ -230,6 +233,21 @@ mod tests {
         fn thinning_twice_changes_nothing(seed in any::<u64>()) {
             let sparse = sample(Density::Reference, seed);
             prop_assert_eq!(sparse.to_reference(), sparse);
+        }
+
+        #[test]
+        fn pictures_that_stand_still_keep_their_first_plate(seed in any::<u64>()) {
+            let mut film = sample(Density::Query, seed);
+            let pictures = film.thumbnails.len();
+            let area = film.thumbnails.pixels.len() / pictures;
+            film.thumbnails.pixels.truncate(area);
+            film.thumbnails.repeat_last_until(pictures);
+            let sparse = film.to_reference();
+            prop_assert_eq!(&sparse.plates[..], &film.plates[..1]);
+            prop_assert_eq!(sample(Density::Query, seed).to_reference().plates.len(), 0);
+            prop_assert_eq!(VideoFingerprint::decode(&sparse.encode()), Ok(sparse.clone()));
+            let two = VideoFingerprint { plates: film.plates, ..sparse };
+            prop_assert!(VideoFingerprint::decode(&two.encode()).is_err());
         }
 
         #[test]
