@@ -325,19 +325,22 @@ impl Places {
     fn detail(&self) -> Detail {
         let gain = self.gain();
         let [x0, y0, x1, y1] = self.uncut();
-        let rows = y0..y1;
-        let places = rows.flat_map(|y| &self.known[y * self.width + x0..y * self.width + x1]);
-        let (mut known, mut count, mut same) = (0usize, 0, 0);
-        for place in places.flatten() {
-            known += 1;
+        let (mut visible, mut count, mut same) = (0usize, 0, 0);
+        for (i, place) in self.known.iter().enumerate() {
+            let Some(place) = place else { continue };
+            let (x, y) = (i % self.width, i / self.width);
+            let left = (x0..x1).contains(&x) && (y0..y1).contains(&y);
+            let shown = place.reference >= SHOWN;
+            // Where both are empty nothing was cut off.
+            visible += usize::from(left || !shown);
             // Whether either shows something, where the query has so much of the reference's contrast.
-            if place.reference >= SHOWN || place.query >= ADDED * gain {
+            if left && (shown || place.query >= ADDED * gain) {
                 count += 1;
                 same += usize::from(place.correlation >= SAME);
             }
         }
         Detail {
-            visible: known as f64 / (self.width * self.height) as f64,
+            visible: visible as f64 / (self.width * self.height) as f64,
             places: count,
             same: same as f64 / count.max(1) as f64,
         }
@@ -518,6 +521,16 @@ mod tests {
             false => sheet(x, y, 0),
         };
         check("a caption over it", &added, whole, plain, false);
+        // A few signs on an empty ground.
+        let emblem = |x: f64, y: f64| match (0.4..0.6).contains(&x) && (0.3..0.6).contains(&y) {
+            true => sheet(x, y, 0),
+            false => 225.0,
+        };
+        let reference = film(Density::Reference, emblem);
+        let query = film(Density::Query, emblem);
+        let plates = Plates::about(0.0, (&query, &reference)).unwrap();
+        let (_, found) = plates.compare(whole, plain);
+        assert!(found.same > 0.99 && found.visible > 0.9, "{found:?}");
     }
 
     #[test]
