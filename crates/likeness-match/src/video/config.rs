@@ -219,7 +219,9 @@ pub struct Evidence {
     pub still_pushed: f64,
     /// Such a copy shows the same in this share of the places at which it or the reference shows something...
     pub still_same: f64,
-    /// ...of which there must be so many.
+    /// ...and this share in every part of the picture in which much is shown...
+    pub still_worst: f64,
+    /// ...of so many places in all.
     pub still_places: usize,
     /// Log-odds that a picture which stands still is a copy, without any evidence...
     pub still_prior: f64,
@@ -267,6 +269,7 @@ impl Default for Evidence {
             still_share: 0.75,
             still_pushed: 0.07,
             still_same: 0.985,
+            still_worst: 0.6,
             still_places: 1000,
             still_prior: -20.0,
             still_keypoints: 10.5,

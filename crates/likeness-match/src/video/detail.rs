@@ -24,6 +24,10 @@ const ADDED: f32 = 14.0;
 const LEAST_GAIN: f32 = 0.3;
 /// Correlation from which both show the same.
 const SAME: f32 = 0.5;
+/// Rows and columns of a block of places that is looked at by itself...
+const BLOCK: usize = 12;
+/// ...if so many of them show something.
+const BLOCK_PLACES: usize = 48;
 /// Steps in picture heights, and sizes of cells in pixels of the coarser picture, with which a transform is moved
 /// to where the two agree best.
 const CLIMB: [(f64, f64); 3] = [(0.01, 4.0), (0.004, 3.0), (0.0015, 2.0)];
@@ -39,8 +43,10 @@ pub(super) struct Detail {
     pub visible: f64,
     /// Places at which either shows something, as far as the query has room for the reference.
     pub places: usize,
-    /// Share of them at which both show the same.
+    /// Share of them at which both show the same...
     pub same: f64,
+    /// ...and the lowest share among blocks of places: a score or a number is small.
+    pub worst: f64,
 }
 
 /// The plates of a query and of a reference.
@@ -325,24 +331,28 @@ impl Places {
     fn detail(&self) -> Detail {
         let gain = self.gain();
         let [x0, y0, x1, y1] = self.uncut();
-        let (mut visible, mut count, mut same) = (0usize, 0, 0);
+        let (width, height) = (self.width, self.height);
+        let mut visible = 0;
+        // Whether both show the same, where either shows something.
+        let mut told = vec![None; width * height];
         for (i, place) in self.known.iter().enumerate() {
             let Some(place) = place else { continue };
-            let (x, y) = (i % self.width, i / self.width);
-            let left = (x0..x1).contains(&x) && (y0..y1).contains(&y);
+            let left = (x0..x1).contains(&(i % width)) && (y0..y1).contains(&(i / width));
             let shown = place.reference >= SHOWN;
             // Where both are empty nothing was cut off.
             visible += usize::from(left || !shown);
-            // Whether either shows something, where the query has so much of the reference's contrast.
+            // The query's contrast, as the reference's would be.
             if left && (shown || place.query >= ADDED * gain) {
-                count += 1;
-                same += usize::from(place.correlation >= SAME);
+                told[i] = Some(place.correlation >= SAME);
             }
         }
+        let part = |at: usize, length: usize| at as f64 / length as f64;
+        let (count, same) = sum(told.iter());
         Detail {
-            visible: visible as f64 / (self.width * self.height) as f64,
+            visible: part(visible, width * height),
             places: count,
-            same: same as f64 / count.max(1) as f64,
+            same: part(same, count.max(1)),
+            worst: worst(&told, width),
         }
     }
 
@@ -375,6 +385,29 @@ impl Places {
         let y1 = height - strip(height, &|i| row(height - 1 - i));
         [x0, y0, x1.max(x0), y1.max(y0)]
     }
+}
+
+/// How many places are told of, and how many show the same.
+fn sum<'a>(told: impl Iterator<Item = &'a Option<bool>>) -> (usize, usize) {
+    told.flatten().fold((0, 0), |(count, same), &is| {
+        (count + 1, same + usize::from(is))
+    })
+}
+
+/// The lowest share of the same in blocks, half over each other, in which enough is shown; 1 if there are none.
+fn worst(told: &[Option<bool>], width: usize) -> f64 {
+    let height = told.len() / width;
+    let starts = |length: usize| (0..(length + 1).saturating_sub(BLOCK)).step_by(BLOCK / 2);
+    let share = |(x, y): (usize, usize)| {
+        let rows = (y..y + BLOCK).flat_map(|y| &told[y * width + x..y * width + x + BLOCK]);
+        let (count, same) = sum(rows);
+        match count >= BLOCK_PLACES {
+            true => same as f64 / count as f64,
+            false => 1.0,
+        }
+    };
+    let blocks = starts(height).flat_map(|y| starts(width).map(move |x| (x, y)));
+    blocks.map(share).fold(1.0, f64::min)
 }
 
 #[cfg(test)]
@@ -452,7 +485,11 @@ mod tests {
             let query = film(Density::Query, show);
             let plates = Plates::about(3.0, (&query, &reference)).unwrap();
             let (_, found) = plates.compare(place, look);
-            assert_eq!(found.same >= 0.985, same, "{name}: {found:?}");
+            assert_eq!(
+                found.same >= 0.985 && found.worst >= 0.6,
+                same,
+                "{name}: {found:?}"
+            );
         };
         let whole = placed(1.0, [0.0; 2]);
         check("itself", &|x, y| sheet(x, y, 0), whole, plain, true);

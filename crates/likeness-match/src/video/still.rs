@@ -176,6 +176,7 @@ impl Placed {
 /// Whether a picture shows enough, and a copy all that it shows.
 fn same(detail: Detail, substance: Substance, weights: &Evidence) -> bool {
     detail.same >= weights.still_same
+        && detail.worst >= weights.still_worst
         && detail.visible >= weights.still_visible
         && detail.places >= weights.still_places
         && substance.alike >= weights.min_alike
