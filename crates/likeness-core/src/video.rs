@@ -212,6 +212,7 @@ mod tests {
                 thumbnails: Thumbnails {
                     width: 1,
                     height: 1,
+                    rate: 10,
                     pixels: Vec::new(),
                 },
                 plates: Vec::new(),

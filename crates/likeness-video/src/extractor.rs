@@ -2,15 +2,16 @@
 
 use crate::corners::CornerFinder;
 use crate::keypoints;
-use crate::luma::BlockMean;
+use crate::luma::{BlockMean, TICKS};
 use crate::pyramid::{Base, BaseScaler, Level, levels};
+use crate::stillest::{Motion, Stillest};
 use likeness_core::video::{Keyframe, Plate, Thinning, Thumbnails, VideoConfig};
 use likeness_core::{Density, LumaFrame, StreamState, VideoFingerprint};
 use rayon::prelude::*;
 
 /// Frames that wait for their keypoints; a batch is shared out over threads.
 const BATCH: usize = 16;
-/// A grid time is served by the first frame at most this much before it, seconds.
+/// A frame belongs to a slot that begins at most this much after it, seconds.
 const EARLY: f64 = 0.02;
 /// No film is longer; what timestamps claim beyond is not believed.
 const MAX_SECONDS: f64 = 5e5;
@@ -25,7 +26,8 @@ pub struct VideoExtractor {
     aspect: Option<f64>,
     scaler: BaseScaler,
     pending: Vec<(u32, f64, Base)>,
-    next_slot: u32,
+    motion: Motion,
+    stillest: Stillest,
     /// Dense keyframes, and the pictures of the dense film; of a reference those that are not
     /// thinned out yet.
     keyframes: Vec<Keyframe>,
@@ -34,7 +36,9 @@ pub struct VideoExtractor {
     thinning: Thinning,
     /// Pictures thinned out, or forgotten, already.
     thinned: usize,
+    /// What is shown in the next picture, up to `shown` ticks on the film's clock.
     mean: BlockMean,
+    shown: Option<u64>,
     textured: bool,
     end: f64,
 }
@@ -49,13 +53,15 @@ impl VideoExtractor {
             aspect: None,
             scaler: BaseScaler::default(),
             pending: Vec::new(),
-            next_slot: 0,
+            motion: Motion::default(),
+            stillest: Stillest::default(),
             keyframes: Vec::new(),
             thumbnails: Thumbnails::new(),
             plates: Vec::new(),
             thinning: Thinning::default(),
             thinned: 0,
             mean: BlockMean::new(width, height),
+            shown: None,
             textured: false,
             end: 0.0,
         }
@@ -67,15 +73,18 @@ impl VideoExtractor {
             return;
         }
         self.end = self.end.max(frame.time);
+        let own = frame.width as f64 * frame.pixel_aspect / frame.height as f64;
+        self.aspect.get_or_insert(own.clamp(1e-3, 1e3));
         self.push_thumbnail(&frame);
         self.push_keyframe(&frame);
     }
 
     /// What the frames amounted to.
     pub fn finish(mut self) -> StreamState<VideoFingerprint> {
+        self.close_slot();
         self.flush();
-        if !self.mean.is_empty() {
-            self.close_thumbnail();
+        if let Some(shown) = self.shown {
+            self.hold_until((shown / u64::from(TICKS) + 1) * u64::from(TICKS));
         }
         let Some(aspect) = self.aspect.filter(|_| self.end >= self.config.min_duration) else {
             return StreamState::TooShort;
@@ -109,7 +118,7 @@ impl VideoExtractor {
         let first_slot = start.saturating_mul(config.keyframe_rate);
         self.keyframes.retain(|frame| frame.slot >= first_slot);
         self.plates.retain(|plate| plate.slot >= first_slot);
-        let first_picture = start.saturating_mul(config.thumbnail_rate) as usize;
+        let first_picture = start.saturating_mul(self.thumbnails.rate) as usize;
         let gone = first_picture.saturating_sub(self.thinned);
         let gone = gone.min(self.thumbnails.len());
         self.thumbnails.drop_first(gone);
@@ -142,16 +151,41 @@ impl VideoExtractor {
         })
     }
 
-    /// Adds the frame to the thumbnail of its time; steps without a frame repeat the one before.
+    /// Shows the frame from its time on.
     fn push_thumbnail(&mut self, frame: &LumaFrame<'_>) {
-        let rate = f64::from(self.config.thumbnail_rate);
-        let index = ((frame.time + EARLY) * rate) as usize;
-        if index > self.thinned + self.thumbnails.len() && !self.mean.is_empty() {
-            self.close_thumbnail();
+        let step = self.thumbnails.rate() * f64::from(TICKS);
+        let now = (frame.time * step).round() as u64;
+        match self.shown {
+            Some(_) => self.hold_until(now),
+            // Before the first frame all is black.
+            None => self.repeat_until(now / u64::from(TICKS)),
         }
-        let held = index.saturating_sub(self.thinned);
+        self.shown = Some(now);
+        self.mean.show(frame);
+    }
+
+    /// Goes on showing the last frame until so many ticks on the film's clock.
+    fn hold_until(&mut self, now: u64) {
+        let whole = u64::from(TICKS);
+        let from = self.shown.unwrap_or(now);
+        let (first, last) = (from / whole, now / whole);
+        if first == last {
+            return self.mean.hold((now - from) as u32);
+        }
+        self.mean.hold(((first + 1) * whole - from) as u32);
+        self.close_thumbnail();
+        if last > first + 1 {
+            self.mean.hold(TICKS);
+            self.close_thumbnail();
+            self.repeat_until(last);
+        }
+        self.mean.hold((now % whole) as u32);
+    }
+
+    /// Repeats the last picture, or black, until there are `count`.
+    fn repeat_until(&mut self, count: u64) {
+        let held = (count as usize).saturating_sub(self.thinned);
         self.thumbnails.repeat_last_until(held);
-        self.mean.add(frame);
     }
 
     fn close_thumbnail(&mut self) {
@@ -160,19 +194,27 @@ impl VideoExtractor {
         self.textured |= deviation(picture) >= self.config.blank_deviation;
     }
 
+    /// Keeps the frame if it is the stillest of its slot.
     fn push_keyframe(&mut self, frame: &LumaFrame<'_>) {
-        let slot = ((frame.time + EARLY) * f64::from(self.config.keyframe_rate)) as u32;
-        if slot < self.next_slot {
-            return;
+        let config = self.config;
+        let motion = self
+            .motion
+            .until(frame.time, self.mean.shown(), config.stillness);
+        let slot = ((frame.time + EARLY) * f64::from(config.keyframe_rate)) as u32;
+        if self.stillest.slot() != Some(slot) {
+            self.close_slot();
         }
-        self.next_slot = slot + 1;
+        if self.density == Density::Query || slot.is_multiple_of(config.sparse_slots) {
+            self.stillest.offer(slot, motion, frame);
+        }
+    }
+
+    fn close_slot(&mut self) {
+        let (Some((slot, frame)), Some(aspect)) = (self.stillest.take(), self.aspect) else {
+            return;
+        };
         let dense = self.density == Density::Query;
-        if !dense && !slot.is_multiple_of(self.config.sparse_slots) {
-            return;
-        }
-        let own = frame.width as f64 * frame.pixel_aspect / frame.height as f64;
-        let aspect = *self.aspect.get_or_insert(own.clamp(1e-3, 1e3));
-        let base = self.scaler.scale(frame, aspect, dense, &self.config);
+        let base = self.scaler.scale(&frame, aspect, dense, &self.config);
         self.pending.push((slot, frame.time, base));
         if self.pending.len() == BATCH {
             self.flush();
@@ -207,8 +249,8 @@ impl VideoExtractor {
     /// Thins out what is held of a reference: at the `end` everything, before it what later frames
     /// cannot change.
     fn thin_out(&mut self, end: bool) {
-        // The last picture may be repeated, and that of the last keyframes may not be there yet.
-        let closed = self.thumbnails.len().saturating_sub(usize::from(!end));
+        // The picture of the last keyframes may not be there yet.
+        let closed = self.thumbnails.len();
         let index = |frame: &Keyframe| {
             let index = self.thumbnails.index(frame.seconds());
             index.saturating_sub(self.thinned)
@@ -307,15 +349,19 @@ mod tests {
             let StreamState::Analysed(all) = fingerprint(Density::Query, &frames[..pushed]) else {
                 panic!("nothing found");
             };
-            let since = VideoFingerprint {
+            let mut since = VideoFingerprint {
                 duration: whole.duration,
                 ..all.since(start)
             };
+            // What moved before its first slot, the part does not know.
+            let settled = |film: &mut VideoFingerprint| film.keyframes.retain(|f| f.slot > 0);
+            [&mut whole, &mut since].map(settled);
             // Plates are taken when the film says, not its part.
             let plates = since.plates.clone();
             whole.plates.clone_from(&plates);
             assert!(since == whole, "{end}");
-            // The last picture is not complete yet.
+            // The last slot and picture are not complete yet.
+            let open = whole.keyframes.pop().expect("more than one slot").slot;
             let pictures = whole.thumbnails.len() - 1;
             let size = whole.thumbnails.width * whole.thumbnails.height;
             whole.thumbnails.pixels.truncate(pictures * size);
@@ -323,10 +369,12 @@ mod tests {
                 panic!("nothing recent");
             };
             assert!((recent.duration - whole.duration).abs() < 1e-9, "{end}");
-            let recent = VideoFingerprint {
+            let mut recent = VideoFingerprint {
                 duration: whole.duration,
                 ..recent
             };
+            settled(&mut recent);
+            assert!(recent.keyframes.iter().all(|f| f.slot < open), "{end}");
             assert_eq!(plates.len(), recent.plates.len(), "{end}");
             assert!(recent == whole, "{end}");
         }

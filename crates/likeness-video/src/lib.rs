@@ -13,6 +13,7 @@ pub mod luma;
 pub mod motion;
 mod pyramid;
 mod resample;
+mod stillest;
 pub mod words;
 
 pub use descriptor::{mirrored, mirrored_angle};

@@ -37,40 +37,42 @@ impl Luma {
     }
 }
 
-/// Means of blocks of frames: shrinks each frame by averaging the pixels that fall into each target
-/// pixel, and sums frames up. This runs on every decoded frame, so it touches each source pixel
-/// once and allocates nothing.
+/// Steps of 16 for each grey level: they keep dim changes that whole grey levels would round away.
+const SIXTEENTHS: u32 = 16;
+/// Parts into which a step of the clock is divided.
+pub(crate) const TICKS: u32 = 1 << 16;
+/// Rows of one block that are looked at, so that sums fit 16 bits.
+const MAX_ROWS: usize = 256;
+
+/// What is shown on average over each step of a fixed clock, in blocks: each frame counts for as long as it is
+/// shown. Shrinking averages the pixels that fall into each block; it runs on every decoded frame, so it touches
+/// each source pixel once and allocates nothing.
 #[derive(Debug)]
 pub(crate) struct BlockMean {
     width: usize,
     height: usize,
     columns: Vec<u16>,
+    /// The frame that is shown.
+    shown: Vec<u16>,
     sums: Vec<u32>,
-    frames: u32,
+    ticks: u32,
 }
 
-/// Frames of one step that are looked at: timestamps may put a whole film into it.
-const MAX_FRAMES: u32 = 4096;
-/// Rows of one block that are looked at, so that sums fit 16 bits.
-const MAX_ROWS: usize = 256;
-
 impl BlockMean {
-    /// An empty sum of pictures of `width` x `height`.
+    /// A mean of `width` x `height` blocks; black is shown.
     pub(crate) fn new(width: usize, height: usize) -> BlockMean {
         BlockMean {
             width,
             height,
             columns: Vec::new(),
+            shown: vec![0; width * height],
             sums: vec![0; width * height],
-            frames: 0,
+            ticks: 0,
         }
     }
 
-    /// Adds a frame. Where the target is larger than the frame, source pixels are repeated.
-    pub(crate) fn add(&mut self, frame: &LumaFrame<'_>) {
-        if self.frames == MAX_FRAMES {
-            return;
-        }
+    /// Shows a frame from now on. Where there are more blocks than pixels, pixels are repeated.
+    pub(crate) fn show(&mut self, frame: &LumaFrame<'_>) {
         self.columns.resize(frame.width, 0);
         for ty in 0..self.height {
             let (y0, y1) = span(ty, self.height, frame.height);
@@ -80,31 +82,38 @@ impl BlockMean {
                 let row = &frame.data[y * frame.stride..][..frame.width];
                 kernels::add_row(&mut self.columns, row);
             }
-            let out = &mut self.sums[ty * self.width..][..self.width];
+            let out = &mut self.shown[ty * self.width..][..self.width];
             for (tx, out) in out.iter_mut().enumerate() {
                 let (x0, x1) = span(tx, self.width, frame.width);
                 let area = (rows * (x1 - x0)) as u32;
                 let sum: u32 = self.columns[x0..x1].iter().map(|&v| u32::from(v)).sum();
-                // Sixteenths keep dim changes that whole grey levels would round away.
-                *out += (16 * sum + area / 2) / area;
+                *out = ((SIXTEENTHS * sum + area / 2) / area) as u16;
             }
         }
-        self.frames += 1;
     }
 
-    /// Whether nothing was added.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.frames == 0
+    /// What is shown, 16 for each grey level.
+    pub(crate) fn shown(&self) -> &[u16] {
+        &self.shown
     }
 
-    /// Writes the mean of the frames added into `picture` and starts over.
+    /// Goes on showing it for so many of a step's [`TICKS`].
+    pub(crate) fn hold(&mut self, ticks: u32) {
+        debug_assert!(self.ticks + ticks <= TICKS);
+        self.ticks += ticks;
+        for (sum, &shown) in self.sums.iter_mut().zip(&self.shown) {
+            *sum += u32::from(shown) * ticks;
+        }
+    }
+
+    /// Writes the mean of what was shown in this step into `picture` and begins the next.
     pub(crate) fn take(&mut self, picture: &mut [u8]) {
-        let scale = 16 * self.frames.max(1);
+        let scale = SIXTEENTHS * self.ticks.max(1);
         for (out, sum) in picture.iter_mut().zip(&mut self.sums) {
             *out = ((*sum + scale / 2) / scale).min(255) as u8;
             *sum = 0;
         }
-        self.frames = 0;
+        self.ticks = 0;
     }
 }
 
@@ -120,18 +129,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mean_of_blocks_and_frames() {
-        let mut mean = BlockMean::new(2, 1);
-        for value in [10, 20] {
-            let mut picture = Luma::new(4, 2);
-            picture.data.fill(value);
-            picture.data[3] = value + 40;
-            mean.add(&picture.as_frame(0.0));
-        }
-        let mut out = [0; 2];
-        mean.take(&mut out);
-        assert_eq!(out, [15, 25]);
-        assert!(mean.is_empty());
+    fn frames_count_for_as_long_as_they_are_shown() {
+        let check = |ticks: [u32; 2], want: [u8; 2]| {
+            let mut mean = BlockMean::new(2, 1);
+            for (value, ticks) in [(10, ticks[0]), (20, ticks[1])] {
+                let mut picture = Luma::new(4, 2);
+                picture.data.fill(value);
+                picture.data[3] = value + 40;
+                mean.show(&picture.as_frame(0.0));
+                mean.hold(ticks);
+            }
+            let mut out = [0; 2];
+            mean.take(&mut out);
+            assert_eq!(out, want, "{ticks:?}");
+        };
+        check([TICKS / 2, TICKS / 2], [15, 25]);
+        check([TICKS / 4, 3 * TICKS / 4], [18, 28]);
+        check([7, 7], [15, 25]);
+        check([TICKS, 0], [10, 20]);
     }
 
     #[test]
@@ -146,9 +161,7 @@ mod tests {
             time: 0.0,
         };
         let mut mean = BlockMean::new(4, 4);
-        mean.add(&frame);
-        let mut out = [0; 16];
-        mean.take(&mut out);
-        assert_eq!(out, [5; 16]);
+        mean.show(&frame);
+        assert_eq!(mean.shown(), [80; 16]);
     }
 }

@@ -13,8 +13,14 @@ pub struct VideoConfig {
     /// Mean difference in luma (0..=255) of the most changed part of the picture up to which it
     /// counts as unchanged.
     pub still_difference: f32,
-    /// Thumbnails a second.
+    /// Of the frames of a slot the one is analysed in which least has moved for so many seconds: a copy that is
+    /// cut at another moment has the same ones analysed, as a rule, and they are not blurred by motion.
+    pub stillness: f64,
+    /// Thumbnails a second of the sparse form.
     pub thumbnail_rate: u32,
+    /// Thumbnails of a query for each one of the sparse form, so that means over any stretch of time can be made
+    /// of them.
+    pub fine_thumbnails: u32,
     /// Level of the pyramid that a plate shows; a coarser one where the picture is too small for it.
     pub plate_level: usize,
     /// Slots of a query from one plate to the next.
@@ -52,7 +58,9 @@ impl VideoConfig {
         sparse_slots: 2,
         still_slots: 8,
         still_difference: 1.5,
+        stillness: 0.12,
         thumbnail_rate: 5,
+        fine_thumbnails: 2,
         plate_level: 3,
         plate_slots: 12,
         level_sizes: [608, 468, 360, 277, 213, 164, 126, 97],
@@ -69,7 +77,7 @@ impl VideoConfig {
 
     /// Hash of all parameters and of the extractor's revision.
     pub fn hash(&self) -> u64 {
-        const REVISION: u32 = 5;
+        const REVISION: u32 = 6;
         let hash = blake3::hash(format!("{REVISION} {self:?}").as_bytes());
         let mut first = [0; 8];
         first.copy_from_slice(&hash.as_bytes()[..8]);

@@ -11,6 +11,8 @@ pub struct Thinning {
     /// Slot of the last keyframe kept, and the picture of its time.
     last: Option<(u32, Vec<u8>)>,
     thumbnails: Thumbnails,
+    /// Pictures of the dense film that wait for the others of their step of the sparse film's clock.
+    waiting: Vec<u8>,
     plate: Option<Plate>,
 }
 
@@ -21,6 +23,7 @@ impl Default for Thinning {
             keyframes: Vec::new(),
             last: None,
             thumbnails: Thumbnails::sparse(),
+            waiting: Vec::new(),
             plate: None,
         }
     }
@@ -45,11 +48,18 @@ impl Thinning {
 
     /// Takes the next picture of the dense film.
     pub fn push_picture(&mut self, picture: &[u8]) {
-        self.thumbnails.push_thinned(picture);
+        self.waiting.extend_from_slice(picture);
+        if self.waiting.len() == picture.len() * self.config.fine_thumbnails as usize {
+            self.thumbnails.push_thinned(&self.waiting);
+            self.waiting.clear();
+        }
     }
 
     /// The sparse keyframes, the sparse film, and its plate if it stands still.
-    pub fn finish(self) -> (Vec<Keyframe>, Thumbnails, Vec<Plate>) {
+    pub fn finish(mut self) -> (Vec<Keyframe>, Thumbnails, Vec<Plate>) {
+        if !self.waiting.is_empty() {
+            self.thumbnails.push_thinned(&self.waiting);
+        }
         let plate = self.plate.filter(|_| self.thumbnails.stand_still());
         (self.keyframes, self.thumbnails, plate.into_iter().collect())
     }

@@ -4,14 +4,18 @@ use super::{VideoConfig, rice};
 use crate::fingerprint::Density;
 use crate::wire::{Reader, WireError, Writer};
 
-/// A film of small luma pictures, [`VideoConfig::thumbnail_rate`] a second: picture `i` is the mean
-/// of what is shown from `i / rate` to `(i + 1) / rate` seconds.
+const CONFIG: VideoConfig = VideoConfig::DEFAULT;
+
+/// A film of small luma pictures: picture `i` is the mean of what is shown from `i / rate` to `(i + 1) / rate`
+/// seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbnails {
     /// Pixels in a row.
     pub width: usize,
     /// Rows.
     pub height: usize,
+    /// Pictures a second: [`VideoConfig::thumbnail_rate`], in a query [`VideoConfig::fine_thumbnails`] times as many.
+    pub rate: u32,
     /// Luma (0..=255), `width * height` bytes a picture.
     pub pixels: Vec<u8>,
 }
@@ -32,6 +36,7 @@ impl Thumbnails {
         Thumbnails {
             width,
             height,
+            rate: CONFIG.thumbnail_rate * CONFIG.fine_thumbnails,
             pixels: Vec::new(),
         }
     }
@@ -54,7 +59,7 @@ impl Thumbnails {
 
     /// Pictures a second.
     pub fn rate(&self) -> f64 {
-        f64::from(VideoConfig::DEFAULT.thumbnail_rate)
+        f64::from(self.rate)
     }
 
     /// Appends a black picture, to be drawn on.
@@ -104,6 +109,7 @@ impl Thumbnails {
         Thumbnails {
             width,
             height,
+            rate: self.rate,
             pixels: rows
                 .flat_map(|(_, row)| &row[x..x + width])
                 .copied()
@@ -117,21 +123,49 @@ impl Thumbnails {
         Thumbnails {
             width,
             height,
+            rate: CONFIG.thumbnail_rate,
             pixels: Vec::new(),
         }
     }
 
-    /// The film at half the width and height, in fewer grey levels.
+    /// The film at half the width and height, in fewer grey levels, with the sparse form's pictures a second.
     pub fn to_reference(&self) -> Thumbnails {
         if (self.width, self.height) != Thumbnails::QUERY {
             return self.clone();
         }
         let mut film = Thumbnails::sparse();
-        film.pixels.reserve(self.pixels.len() / 4);
-        for picture in self.pixels.chunks_exact(self.width * self.height) {
-            film.push_thinned(picture);
+        self.chunks()
+            .for_each(|pictures| film.push_thinned(pictures));
+        film
+    }
+
+    /// The film in its own size with the sparse form's pictures a second.
+    pub fn slowed(&self) -> Thumbnails {
+        let area = self.width * self.height;
+        let mut film = Thumbnails {
+            rate: CONFIG.thumbnail_rate,
+            pixels: Vec::with_capacity(self.pixels.len()),
+            ..*self
+        };
+        for pictures in self.chunks() {
+            let count = (pictures.len() / area) as u32;
+            let mean = |i: usize| {
+                let sum: u32 = pictures[i..]
+                    .iter()
+                    .step_by(area)
+                    .map(|&v| u32::from(v))
+                    .sum();
+                ((sum + count / 2) / count) as u8
+            };
+            film.pixels.extend((0..area).map(mean));
         }
         film
+    }
+
+    /// The pictures of each step of the sparse form's clock.
+    fn chunks(&self) -> std::slice::Chunks<'_, u8> {
+        let together = (self.rate / CONFIG.thumbnail_rate).max(1) as usize;
+        self.pixels.chunks(together * self.width * self.height)
     }
 
     /// The grey level in which the sparse form keeps a luma.
@@ -142,18 +176,21 @@ impl Thumbnails {
         )
     }
 
-    /// Appends a picture of a query's size to a film of the sparse form.
-    pub(super) fn push_thinned(&mut self, picture: &[u8]) {
-        let (width, _) = Thumbnails::QUERY;
-        for rows in picture.chunks_exact(2 * width) {
-            let (upper, lower) = rows.split_at(width);
-            for (a, b) in upper.chunks_exact(2).zip(lower.chunks_exact(2)) {
-                let sum = a.iter().chain(b).map(|&v| u32::from(v)).sum::<u32>();
-                let level = (sum + 2) >> (2 + Self::REFERENCE_SHIFT);
-                self.pixels
-                    .push(rice::restored(level, Self::REFERENCE_SHIFT));
+    /// Appends the mean of pictures of a query's size, one or more, to a film of the sparse form.
+    pub(super) fn push_thinned(&mut self, pictures: &[u8]) {
+        let ((width, height), (columns, rows)) = (Thumbnails::QUERY, Thumbnails::REFERENCE);
+        let mut sums = [0u32; Thumbnails::REFERENCE.0 * Thumbnails::REFERENCE.1];
+        for (i, row) in pictures.chunks_exact(width).enumerate() {
+            let out = &mut sums[i % height * rows / height * columns..][..columns];
+            for (sum, pair) in out.iter_mut().zip(row.chunks_exact(width / columns)) {
+                *sum += pair.iter().map(|&v| u32::from(v)).sum::<u32>();
             }
         }
+        let count = (pictures.len() / sums.len()) as u32;
+        let level = |sum: &u32| (sum + count / 2) / (count << Self::REFERENCE_SHIFT);
+        let pixels = sums.iter().map(level);
+        self.pixels
+            .extend(pixels.map(|level| rice::restored(level, Self::REFERENCE_SHIFT)));
     }
 
     /// The index of the picture of a time in seconds.

@@ -16,8 +16,8 @@ use std::ops::Range;
 pub(super) struct Film {
     /// Pictures a second.
     pub rate: f64,
-    /// Number of the first picture on the film's own clock.
-    pub first: usize,
+    /// When the first picture begins on the film's own clock, in pictures.
+    pub first: f64,
     /// Pixels of a picture.
     pub size: usize,
     /// Picture after picture.
@@ -37,12 +37,12 @@ impl Film {
 
     /// Time in the middle of picture `i`, seconds.
     pub(super) fn time(&self, i: usize) -> f64 {
-        ((self.first + i) as f64 + 0.5) / self.rate
+        (self.first + i as f64 + 0.5) / self.rate
     }
 
     /// The picture nearest to a time.
     pub(super) fn index(&self, time: f64) -> Option<usize> {
-        let i = (time * self.rate).floor() - self.first as f64;
+        let i = (time * self.rate - self.first).floor();
         (i >= 0.0 && i < self.len() as f64).then_some(i as usize)
     }
 
@@ -69,7 +69,7 @@ impl Film {
         }
         Film {
             rate,
-            first,
+            first: first as f64,
             size: size.max(1),
             values,
         }
@@ -91,7 +91,7 @@ impl Film {
     pub(super) fn along(&self, query: &Film, line: Line) -> (Vec<usize>, Film) {
         let (mut numbers, mut values) = (Vec::new(), Vec::new());
         for i in 0..query.len() {
-            let place = line.at(query.time(i)) * self.rate - 0.5 - self.first as f64;
+            let place = snapped(line.at(query.time(i)) * self.rate - 0.5 - self.first);
             if place < 0.0 || place + 1.0 >= self.len() as f64 {
                 continue;
             }
@@ -102,10 +102,43 @@ impl Film {
         }
         let film = Film {
             values,
-            first: 0,
+            first: 0.0,
             ..*self
         };
         (numbers, film)
+    }
+
+    /// This film of a query with its pictures where `line` puts those of `reference`: each the mean of what is
+    /// shown as long as the reference's is. To compare a film with another's interpolated pictures costs
+    /// what moves fast: they are blurred twice.
+    pub(super) fn in_step(&self, reference: &Film, line: Line) -> Film {
+        // Places of the reference's pictures in this film.
+        let begin = |j: usize| {
+            let time = (reference.first + j as f64) / reference.rate;
+            snapped(line.back(time) * self.rate - self.first)
+        };
+        let inside = |j: &usize| begin(*j) >= 0.0 && begin(j + 1) <= self.len() as f64;
+        let met = (0..reference.len()).filter(inside);
+        let (first, count) = (met.clone().next().unwrap_or(0), met.count());
+        let mut values = vec![0.0; count * self.size];
+        for (j, out) in (first..).zip(values.chunks_exact_mut(self.size)) {
+            self.mean(begin(j), begin(j + 1), out);
+        }
+        let rate = reference.rate * line.speed;
+        Film {
+            rate,
+            first: line.back((reference.first + first as f64) / reference.rate) * rate,
+            size: self.size,
+            values,
+        }
+    }
+
+    /// Writes the mean of what is shown between two places, which are inside the film, to `out`.
+    fn mean(&self, from: f64, to: f64, out: &mut [f32]) {
+        for i in from as usize..(to.ceil() as usize).min(self.len()) {
+            let shared = to.min(i as f64 + 1.0) - from.max(i as f64);
+            add(out, self.picture(i), (shared / (to - from)) as f32);
+        }
     }
 
     fn detrend(&mut self, half_width: f64) {
@@ -132,9 +165,19 @@ impl Film {
     }
 }
 
-fn add(sum: &mut [f32], picture: &[f32], sign: f32) {
+/// A place without the error of its computation.
+fn snapped(place: f64) -> f64 {
+    let whole = place.round();
+    if (place - whole).abs() < 1e-6 {
+        whole
+    } else {
+        place
+    }
+}
+
+fn add(sum: &mut [f32], picture: &[f32], weight: f32) {
     for (sum, value) in sum.iter_mut().zip(picture) {
-        *sum += sign * value;
+        *sum += weight * value;
     }
 }
 

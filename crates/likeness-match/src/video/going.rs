@@ -84,7 +84,7 @@ fn likeness(
     };
     let span = (segment.query_end - USUAL, query.duration);
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
-    let own = Film::raw(&query.thumbnails, &warps.query, span).levelled();
+    let own = Film::raw(&query.thumbnails.slowed(), &warps.query, span).levelled();
     let other = Film::raw(&reference.thumbnails, &warps.reference, there).levelled();
     let (numbers, other) = other.along(&own, line);
     let mut likeness: Vec<(f64, Option<f64>)> = numbers

@@ -43,6 +43,7 @@ use film::{Film, Look, Warps};
 use geometry::{Fit, middle};
 use homography::Homography;
 use likeness_core::report::{Media, Segment};
+use likeness_core::video::Thumbnails;
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
@@ -117,8 +118,10 @@ fn find(
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
+    let fine = &query.thumbnails;
+    let query = &slowed(query);
     let verify_all = |hypotheses: &[Hypothesis]| -> Result<Vec<Verified>, StoreError> {
-        let verify = |hypothesis| verify(query, hypothesis, store, threshold, config);
+        let verify = |hypothesis| verify((query, fine), hypothesis, store, threshold, config);
         let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
@@ -140,9 +143,24 @@ fn find(
     Ok(verified)
 }
 
+/// The query with its film on a reference's clock.
+fn slowed(query: &VideoFingerprint) -> VideoFingerprint {
+    VideoFingerprint {
+        duration: query.duration,
+        aspect: query.aspect,
+        density: query.density,
+        keyframes: query.keyframes.clone(),
+        thumbnails: query.thumbnails.slowed(),
+        plates: query.plates.clone(),
+    }
+}
+
 /// A query and what it may show.
 struct Comparison<'a> {
+    /// The query, its film on a reference's clock.
     query: &'a VideoFingerprint,
+    /// The query's film on its own clock.
+    fine: &'a Thumbnails,
     id: ReferenceId,
     reference: &'a VideoFingerprint,
     look: Look,
@@ -154,7 +172,7 @@ struct Comparison<'a> {
 
 /// Fits a hypothesis and weighs the evidence; `None` where that is below `threshold`.
 fn verify(
-    query: &VideoFingerprint,
+    (query, fine): (&VideoFingerprint, &Thumbnails),
     hypothesis: &Hypothesis,
     store: &dyn Store,
     threshold: f64,
@@ -167,6 +185,7 @@ fn verify(
     let reference = exclusion::stilled(&reference, excluded);
     let comparison = Comparison {
         query,
+        fine,
         id: hypothesis.reference,
         reference: &reference,
         look: hypothesis.look,
@@ -251,6 +270,7 @@ impl Comparison<'_> {
     fn examine(&self, fit: &Fit, doubt: f64, config: &VideoMatchConfig) -> Option<Verified> {
         let Comparison {
             query,
+            fine,
             reference,
             look,
             ..
@@ -273,14 +293,12 @@ impl Comparison<'_> {
         let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
         let films = (film(core).levelled(), film_of_reference(there).levelled());
         let line = Products::new(&films.0, &films.1).best_line(config);
-        let line = timeline::refine(&films.0, &films.1, line);
+        let own = |span| Film::new(fine, &warps.query, span, config.detrend).levelled();
+        let line = timeline::refine(&own(core), &films.1, line);
 
         let (near, far) = (core.0 - config.reach, core.1 + config.reach);
-        let films = (
-            film((near, far)),
-            film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)),
-        );
-        let levelled = (films.0.levelled(), films.1.levelled());
+        let other = film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)).levelled();
+        let levelled = (own((near, far)).in_step(&other, line), other);
         let (agreement, changes) =
             segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
         let placed = (&fit.map, look.mirrored);

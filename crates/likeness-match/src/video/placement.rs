@@ -108,7 +108,7 @@ pub fn covered(
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
     let half = config.detrend;
     let films = (
-        Film::new(&query.thumbnails, &warps.query, span, half),
+        Film::new(&query.thumbnails.slowed(), &warps.query, span, half),
         Film::new(&reference.thumbnails, &warps.reference, there, half),
     );
     let films = (&films.0, &films.1);

@@ -158,7 +158,7 @@ mod tests {
         let places = (0..40).flat_map(picture);
         Film {
             rate: RATE,
-            first: 0,
+            first: 0.0,
             size: WIDTH * WIDTH,
             values: places.map(|(k, p)| value(k, p)).collect(),
         }

@@ -153,13 +153,14 @@ fn weights(film: &Film) -> Vec<f32> {
     energies.iter().map(weight).collect()
 }
 
-/// Moves a line by parts of a picture's time to where the films correlate best, with the reference
-/// interpolated.
+/// Moves a line by parts of a picture's time to where the films correlate best, with the query's pictures put in
+/// step.
 pub(super) fn refine(query: &Film, reference: &Film, line: Line) -> Line {
     let middle = query.time(query.len() / 2);
-    let weights = weights(query);
     let correlation = |line: Line| {
-        let (numbers, along) = reference.along(query, line);
+        let query = query.in_step(reference, line);
+        let weights = weights(&query);
+        let (numbers, along) = reference.along(&query, line);
         let (mut qr, mut qq, mut rr) = (0f32, 0f32, 0f32);
         for (k, &i) in numbers.iter().enumerate() {
             let (q, r) = (query.picture(i), along.picture(k));
