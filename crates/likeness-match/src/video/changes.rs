@@ -11,6 +11,8 @@ const QUANTISATION: f32 = 2.7;
 const MIN_CHANCE: f64 = 0.02;
 /// Pictures by which films must be out of step not to be in step.
 const OUT_OF_STEP: usize = 5;
+/// Correlation with the change before it from which a change is more of the same.
+const SAME: f32 = 0.9;
 /// The largest of the correlations with a turned film, at all its shifts, that their root mean square
 /// gives rise to by chance, in units of it.
 pub(super) const LARGEST: f64 = 3.2;
@@ -102,17 +104,29 @@ impl Changes {
 
     /// How many moments of change there are: few when all that happens is one cut.
     pub(super) fn moments(&self) -> f64 {
-        let steps = self
-            .query
-            .chunks_exact(self.size)
-            .zip(self.reference.chunks_exact(self.size));
-        let weights = steps.map(|(q, r)| (f64::from(dot(q, q)) * f64::from(dot(r, r))).sqrt());
-        let (sum, squares) = weights.fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
-        if squares > 0.0 {
-            sum * sum / squares
-        } else {
-            0.0
+        effective(self.energies())
+    }
+
+    /// How many things happen: as moments, but a fade, which changes picture after picture in the same way,
+    /// is one of them however long it takes.
+    pub(super) fn events(&self) -> f64 {
+        let steps: Vec<&[f32]> = self.reference.chunks_exact(self.size).collect();
+        let cosine = |a: &[f32], b: &[f32]| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+        let mut events: Vec<f64> = Vec::new();
+        for (k, energy) in self.energies().enumerate() {
+            match events.last_mut() {
+                Some(event) if cosine(steps[k - 1], steps[k]) > SAME => *event = event.max(energy),
+                _ => events.push(energy),
+            }
         }
+        effective(events.into_iter())
+    }
+
+    /// How much changes at each step in both films.
+    fn energies(&self) -> impl Iterator<Item = f64> {
+        let query = self.query.chunks_exact(self.size);
+        let steps = query.zip(self.reference.chunks_exact(self.size));
+        steps.map(|(q, r)| (f64::from(dot(q, q)) * f64::from(dot(r, r))).sqrt())
     }
 
     /// Share of the picture over which changes that both films have spread: that of which they would fill
@@ -122,11 +136,7 @@ impl Changes {
             .into_iter()
             .zip(energy(&self.reference, self.size));
         let common = energies.map(|(q, r)| (f64::from(q) * f64::from(r)).sqrt());
-        let (sum, squares) = common.fold((0.0, 0.0), |(s, q), c| (s + c, q + c * c));
-        match squares > 0.0 {
-            true => sum * sum / squares / self.size as f64,
-            false => 0.0,
-        }
+        effective(common) / self.size as f64
     }
 
     /// Root mean square of what the same changes correlate out of step: played round from another
@@ -194,6 +204,16 @@ impl Changes {
         let shifted = |s: usize| (self.correlation(|k| twin(k, s, n, reversed)), s);
         let best = (0..n).map(shifted).max_by(|a, b| a.0.total_cmp(&b.0));
         best.unwrap_or_default()
+    }
+}
+
+/// How many equal weights would be spread as widely as these.
+fn effective(weights: impl Iterator<Item = f64>) -> f64 {
+    let (sum, squares) = weights.fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
+    if squares > 0.0 {
+        sum * sum / squares
+    } else {
+        0.0
     }
 }
 
@@ -281,5 +301,27 @@ fn limit(film: &mut [f32], size: usize) {
             let scale = (mean / energy).sqrt();
             picture.iter_mut().for_each(|v| *v *= scale);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fade_is_one_event_of_many_moments() {
+        let check = |name: &str, changes: &[[f32; 3]], moments: f64, events: f64| {
+            let film = changes.concat();
+            let changes = Changes::of(film.clone(), film, 3);
+            let found = (changes.moments(), changes.events());
+            assert!((found.0 - moments).abs() < 1e-3, "{name}: {found:?}");
+            assert!((found.1 - events).abs() < 1e-3, "{name}: {found:?}");
+        };
+        let (up, down, other) = ([1.0, 2.0, 0.5], [-1.0, -2.0, -0.5], [2.0, -1.0, 0.5]);
+        check("a cut", &[[0.0; 3], up, [0.0; 3]], 1.0, 1.0);
+        check("a card", &[[up; 4], [down; 4]].concat(), 8.0, 2.0);
+        check("light that flickers", &[up, down, up, down], 4.0, 4.0);
+        check("a film", &[up, other, down, other], 4.0, 4.0);
+        check("nothing", &[[0.0; 3]; 4], 0.0, 0.0);
     }
 }

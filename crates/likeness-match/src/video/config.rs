@@ -34,6 +34,8 @@ pub struct VideoMatchConfig {
     pub agreement: Agreement,
     /// ...and where it is not: a copy has few hits, but so has chance.
     pub partial_agreement: Agreement,
+    /// Distinct inliers of a transform from which on it is asked whether the picture wanders.
+    pub steady_support: usize,
     /// Width of a vote's time-offset bin, seconds.
     pub offset_bin: f64,
     /// Width of a vote's bins of place, picture heights.
@@ -101,6 +103,7 @@ impl Default for VideoMatchConfig {
                 votes: 3,
                 inliers: 3,
             },
+            steady_support: 20,
             offset_bin: 8.0,
             place_bin: 0.4,
             ransac_rounds: 400,
@@ -192,6 +195,8 @@ pub struct Evidence {
     pub small: f64,
     /// ...than this share.
     pub usual_area: f64,
+    /// ...and if it must be laid on the reference picture by picture.
+    pub wandering: f64,
     /// Log-odds below the threshold from which a match gets a second look, after its
     /// transform was moved to where the films agree best.
     pub doubt: f64,
@@ -199,6 +204,8 @@ pub struct Evidence {
     pub min_correlation: f64,
     /// Moments that a match needs whatever else speaks for it.
     pub min_moments: f64,
+    /// Things that must happen for a match whatever else speaks for it.
+    pub min_events: f64,
     /// Share of the reference's picture that shows something which the query shows as well: a match
     /// needs it whatever else speaks for it.
     pub min_alike: f64,
@@ -257,9 +264,11 @@ impl Default for Evidence {
             usual_speed: 1.4,
             small: 1.5,
             usual_area: 0.1,
+            wandering: 2.0,
             doubt: 10.0,
             min_correlation: 0.3,
             min_moments: 6.0,
+            min_events: 4.5,
             min_alike: 0.13,
             little_motion: 1.0 / 16.0,
             usually_alike: 0.78,

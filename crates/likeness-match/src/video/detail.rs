@@ -6,7 +6,7 @@
 use super::film::Look;
 use super::geometry::middle;
 use super::homography::Homography;
-use super::polish::climb;
+use super::polish::{changes, climb};
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Plate, VideoConfig};
 
@@ -95,7 +95,7 @@ impl<'a> Plates<'a> {
             let grid = self.grid(&best, size);
             let there = self.places(&grid, &best, look).shown();
             let agreement = |map: &Homography| self.places(&grid, map, look).agreement(&there);
-            climb(best, centre, &[step], agreement).1
+            climb(best, (centre, changes(&best)), &[step], agreement).1
         })
     }
 

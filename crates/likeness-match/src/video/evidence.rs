@@ -50,6 +50,7 @@ impl Signs<'_> {
         let agreement = self.agreement;
         if agreement.correlation < weights.min_correlation
             || agreement.moments < weights.min_moments
+            || agreement.events < weights.min_events
         {
             return f64::NEG_INFINITY;
         }
@@ -179,6 +180,7 @@ mod tests {
                 change,
                 chance,
                 moments,
+                events: moments,
             };
             let refound = Refound {
                 expected: expected as usize,
@@ -246,6 +248,7 @@ mod tests {
                 change,
                 chance: 0.06,
                 moments,
+                events: moments,
             };
             let signs = Signs {
                 agreement: &agreement,

@@ -252,14 +252,14 @@ impl Warp {
 
 /// The four pixels around a place, and their weights.
 #[derive(Debug, Clone, Copy)]
-struct Tap {
+pub(super) struct Tap {
     at: usize,
     right: f32,
     down: f32,
 }
 
 impl Tap {
-    fn read(&self, picture: &[u8], width: usize) -> f32 {
+    pub(super) fn read(&self, picture: &[u8], width: usize) -> f32 {
         let value = |offset: usize| f32::from(picture[self.at + offset]);
         let top = value(0) + (value(1) - value(0)) * self.right;
         let bottom = value(width) + (value(width + 1) - value(width)) * self.right;
@@ -329,7 +329,8 @@ impl Warps {
     }
 }
 
-fn tap(x: f64, y: f64, width: usize, height: usize) -> Option<Tap> {
+/// The tap at a place, as shares of a picture's width and height; `None` outside.
+pub(super) fn tap(x: f64, y: f64, width: usize, height: usize) -> Option<Tap> {
     if !(0.0..1.0).contains(&x) || !(0.0..1.0).contains(&y) {
         return None;
     }

@@ -25,6 +25,7 @@ pub mod scan;
 mod segments;
 #[doc(hidden)]
 pub mod slide;
+mod steady;
 mod still;
 mod substance;
 mod timeline;
@@ -207,64 +208,52 @@ fn verify(
         true => None,
         false => homography::tilted(&pairs, &fit, reach, reference.aspect),
     };
-    if reference.thumbnails.stand_still() {
+    let found = match reference.thumbnails.stand_still() {
         // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
-        if excluded.is_some() {
-            return Ok(None);
-        }
-        let steep = tilted
-            .as_ref()
-            .and_then(|fit| comparison.examine_still(fit, config));
-        let found = comparison
-            .examine_still(&fit, config)
-            .into_iter()
-            .chain(steep);
-        return Ok(found.max_by(|a, b| a.seen.evidence.total_cmp(&b.seen.evidence)));
-    }
-    // Transforms are off by enough, yet, to make a good match a doubtful one.
-    let doubt = config.evidence.doubt;
-    let flat = comparison.examine(&fit, doubt, config);
-    let steep = |tilted: &Fit| comparison.examine(tilted, doubt, config);
-    let new = match (flat, tilted.as_ref().and_then(steep)) {
-        (Some(flat), Some(steep)) if steep.seen.evidence > flat.seen.evidence => steep,
-        (Some(flat), _) => flat,
-        (None, Some(steep)) => steep,
-        (None, None) => return Ok(None),
+        true if excluded.is_some() => None,
+        true => comparison.weigh_still(&fit, tilted.as_ref(), config),
+        false => comparison
+            .weigh(&fit, tilted, config)
+            .or_else(|| comparison.weigh_steadied(&fit, config)),
     };
-    let timing = (
-        new.line,
-        (new.seen.segment.query_start, new.seen.segment.query_end),
-    );
-    let films = (query, &*reference);
-    let map = match hypothesis.coarse {
-        true => {
-            polish::polish(
-                fit.map,
-                hypothesis.look,
-                timing,
-                films,
-                polish::COARSE,
-                config,
-            )
-            .1
-        }
-        false => {
-            let tilt = tilted.as_ref().map(|fit| fit.map);
-            polish::straighten(fit.map, tilt, hypothesis.look, timing, films, config)
-        }
-    };
-    let polished = (map != fit.map)
-        .then(|| {
-            let fit = tilted.filter(|_| !map.is_flat()).unwrap_or(fit);
-            comparison.examine(&Fit { map, ..fit }, 0.0, config)
-        })
-        .flatten();
-    let sure = |found: &Verified| found.seen.evidence >= threshold;
-    let found = polished.filter(sure).or(Some(new).filter(sure));
     Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
 }
 
 impl Comparison<'_> {
+    /// Weighs a transform, and one that is `tilted`, and what they become where the films agree best; `None` where
+    /// the evidence is below the threshold.
+    fn weigh(&self, fit: &Fit, tilted: Option<Fit>, config: &VideoMatchConfig) -> Option<Verified> {
+        // Transforms are off by enough, yet, to make a good match a doubtful one.
+        let doubt = config.evidence.doubt;
+        let flat = self.examine(fit, doubt, config);
+        let steep = |tilted: &Fit| self.examine(tilted, doubt, config);
+        let new = match (flat, tilted.as_ref().and_then(steep)) {
+            (Some(flat), Some(steep)) if steep.seen.evidence > flat.seen.evidence => steep,
+            (Some(flat), _) => flat,
+            (None, Some(steep)) => steep,
+            (None, None) => return None,
+        };
+        let segment = &new.seen.segment;
+        let timing = (new.line, (segment.query_start, segment.query_end));
+        let (look, films) = (self.look, (self.query, self.reference));
+        let map = match self.coarse {
+            true => polish::polish(fit.map, look, timing, films, polish::COARSE, config).1,
+            false => {
+                let tilt = tilted.as_ref().map(|fit| fit.map);
+                polish::straighten(fit.map, tilt, look, timing, films, config)
+            }
+        };
+        let polished = (map != fit.map)
+            .then(|| {
+                let tilted = tilted.filter(|_| !map.is_flat());
+                let fit = tilted.unwrap_or_else(|| fit.clone());
+                self.examine(&Fit { map, ..fit }, 0.0, config)
+            })
+            .flatten();
+        let sure = |found: &Verified| found.seen.evidence >= self.threshold;
+        polished.filter(sure).or(Some(new).filter(sure))
+    }
+
     /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
     /// below the threshold by more than `doubt` even before it is compared with decoys.
     fn examine(&self, fit: &Fit, doubt: f64, config: &VideoMatchConfig) -> Option<Verified> {

@@ -76,21 +76,22 @@ pub(super) fn polish(
     let pixels = Warps::new(&map, look, reference, query).pixels.len();
     let least = (pixels as f64 * MIN_PIXELS) as usize;
     let agreement = |map: &Homography| agreement(map, look, timing, films, least, config);
-    climb(map, middle(reference.aspect), steps, agreement)
+    climb(
+        map,
+        (middle(reference.aspect), changes(&map)),
+        steps,
+        agreement,
+    )
 }
 
-/// The transform near `map` with the most `agreement`, found by moving, scaling, stretching and, where it is seen
-/// at an angle, tilting it in turn around `middle` by `steps`; and that agreement.
+/// The transform near `map` with the most `agreement`, found by some changes in turn around `middle`, by `steps`; and
+/// that agreement.
 pub(super) fn climb(
     map: Homography,
-    middle: [f64; 2],
+    (middle, changes): ([f64; 2], &[Change]),
     steps: &[f64],
     agreement: impl Fn(&Homography) -> f32,
 ) -> (f32, Homography) {
-    let changes = match map.is_flat() {
-        true => &CHANGES[..FLAT],
-        false => &CHANGES[..],
-    };
     let mut best = (agreement(&map), map);
     for &step in steps {
         for _ in 0..ROUNDS {
@@ -114,11 +115,20 @@ pub(super) fn climb(
     best
 }
 
+/// What may change in a transform: of one that is seen at an angle, that as well.
+pub(super) fn changes(map: &Homography) -> &'static [Change] {
+    match map.is_flat() {
+        true => UPRIGHT,
+        false => TILTED,
+    }
+}
+
 /// A small change of a transform, in steps: how far it moves the picture's middle, stretches the
-/// picture around it and tilts it.
-struct Change {
+/// picture around it, turns it (in radians) and tilts it.
+pub(super) struct Change {
     shift: [f64; 2],
     stretch: [f64; 2],
+    turn: f64,
     tilt: [f64; 2],
 }
 
@@ -126,6 +136,7 @@ impl Change {
     const NONE: Change = Change {
         shift: [0.0; 2],
         stretch: [0.0; 2],
+        turn: 0.0,
         tilt: [0.0; 2],
     };
 
@@ -153,11 +164,12 @@ impl Change {
     fn of(&self, map: &Homography, step: f64, middle: [f64; 2]) -> Option<Homography> {
         let added = |to: [f64; 2], change: [f64; 2]| [0, 1].map(|i| to[i] + step * change[i]);
         let (near, [sx, sy]) = (map.near(middle), added([1.0; 2], self.stretch));
+        let (sin, cos) = (step * self.turn).sin_cos();
         let near = Affine {
-            a: near.a * sx,
-            b: near.b * sy,
-            d: near.d * sx,
-            e: near.e * sy,
+            a: (cos * near.a - sin * near.d) * sx,
+            b: (cos * near.b - sin * near.e) * sy,
+            d: (sin * near.a + cos * near.d) * sx,
+            e: (sin * near.b + cos * near.e) * sy,
             ..near
         };
         let near = near.with(added(map.apply(middle), self.shift), middle);
@@ -165,17 +177,33 @@ impl Change {
     }
 }
 
-const CHANGES: [Change; 7] = [
-    Change::shift([1.0, 0.0]),
-    Change::shift([0.0, 1.0]),
-    Change::stretch([1.0, 1.0]),
-    Change::stretch([1.0, 0.0]),
-    Change::stretch([0.0, 1.0]),
-    Change::tilt([1.0, 0.0]),
-    Change::tilt([0.0, 1.0]),
-];
-/// Those of them that tilt nothing.
-const FLAT: usize = 5;
+const SHIFTS: [Change; 2] = [Change::shift([1.0, 0.0]), Change::shift([0.0, 1.0])];
+const ZOOM: Change = Change::stretch([1.0, 1.0]);
+const STRETCHES: [Change; 2] = [Change::stretch([1.0, 0.0]), Change::stretch([0.0, 1.0])];
+const TURN_BY: Change = Change {
+    turn: 1.0,
+    ..Change::NONE
+};
+const TILTS: [Change; 2] = [Change::tilt([1.0, 0.0]), Change::tilt([0.0, 1.0])];
+
+/// What may change in a picture that is seen from the front...
+const UPRIGHT: &[Change] = &{
+    let [right, down] = SHIFTS;
+    let [wider, higher] = STRETCHES;
+    [right, down, ZOOM, wider, higher]
+};
+/// ...at an angle...
+const TILTED: &[Change] = &{
+    let [right, down] = SHIFTS;
+    let [wider, higher] = STRETCHES;
+    let [aside, back] = TILTS;
+    [right, down, ZOOM, wider, higher, aside, back]
+};
+/// ...and from one picture to the next, in one that wanders.
+pub(super) const WANDERING: &[Change] = &{
+    let [right, down] = SHIFTS;
+    [right, down, ZOOM, TURN_BY]
+};
 
 /// How much the films of the query seconds `span` correlate along `line`; nothing where fewer than `least`
 /// pixels of the reference can be seen.

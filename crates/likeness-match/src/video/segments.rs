@@ -58,6 +58,8 @@ pub(super) struct Agreement {
     /// How many moments of change it rests on: few when all that happens is one cut, however long
     /// what follows stands still.
     pub moments: f64,
+    /// How many things happen in it: a fade is one, however many moments it takes.
+    pub events: f64,
 }
 
 /// The stretch of query time around the seconds `core` over which the films agree along `line`, and
@@ -101,6 +103,7 @@ pub(super) fn agreement(
         change: changes.correlation(|k| k),
         chance: changes.chance(),
         moments: changes.moments(),
+        events: changes.events(),
     };
     Some((agreement, changes))
 }

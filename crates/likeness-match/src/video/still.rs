@@ -103,9 +103,21 @@ impl Comparison<'_> {
         })
     }
 
+    /// Weighs a transform, and one that is `tilted`; `None` where the evidence is below the threshold.
+    pub(super) fn weigh_still(
+        &self,
+        fit: &Fit,
+        tilted: Option<&Fit>,
+        config: &VideoMatchConfig,
+    ) -> Option<Verified> {
+        let fits = [Some(fit), tilted].into_iter().flatten();
+        let found = fits.filter_map(|fit| self.examine_still(fit, config));
+        found.max_by(|a, b| a.seen.evidence.total_cmp(&b.seen.evidence))
+    }
+
     /// Weighs whether the query is the one picture of a reference that stands still; `None` where that
     /// is below the threshold.
-    pub(super) fn examine_still(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
+    fn examine_still(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
         let (query, reference, look) = (self.query, self.reference, self.look);
         let weights = &config.evidence;
         let span = (0.0, query.duration.min(LOOK));

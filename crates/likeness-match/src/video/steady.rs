@@ -1,0 +1,293 @@
+//! Queries in which the picture wanders: zoomed into little by little, shaken, rocked, a window that pans.
+//!
+//! No one transform holds for all of such a query. Where one holds for some of it, each picture is laid on the
+//! reference's of its time, from the one before on, by what both show (direct alignment, Lucas and Kanade 1981,
+//! "An iterative image registration technique"); then the query is drawn anew as if it had stayed where that
+//! transform has it, and is compared as any other.
+
+use super::candidates::Pair;
+use super::config::VideoMatchConfig;
+use super::dot::dot;
+use super::film::{Look, tap};
+use super::geometry::{Fit, middle};
+use super::homography::Homography;
+use super::polish::{self, WANDERING};
+use super::timeline::Line;
+use super::{Comparison, Verified};
+use likeness_core::VideoFingerprint;
+use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails};
+
+/// Steps in picture heights (and as a ratio, and in radians), coarse to fine, by which a picture is moved.
+const STEPS: &[f64] = &[0.03, 0.01, 0.004];
+/// Correlation of two pictures from which on one is laid on the other.
+const ALIKE: f32 = 0.5;
+/// Share of what the first transform shows of the reference that every picture must show.
+const SEEN: f64 = 0.5;
+/// A picture that wanders less than this, in its heights, may be compared as it is.
+const LEAST: f64 = 0.012;
+
+/// Rounds of laying pictures on those that a line of time says, and finding the line that goes with it.
+const ROUNDS: usize = 2;
+
+/// A query whose picture stays where it is.
+struct Steady {
+    /// The query, its film on a reference's clock.
+    query: VideoFingerprint,
+    /// Its film on its own clock.
+    fine: Thumbnails,
+}
+
+impl Comparison<'_> {
+    /// Weighs a transform that holds for a part of a query in which the picture wanders; `None` where the evidence is
+    /// below the threshold.
+    pub(super) fn weigh_steadied(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
+        if self.coarse || fit.support < config.steady_support {
+            return None;
+        }
+        let mut line = usual(fit);
+        let mut best: Option<Verified> = None;
+        for _ in 0..ROUNDS {
+            let steady = self.steadied(fit, line)?;
+            let comparison = Comparison {
+                query: &steady.query,
+                fine: &steady.fine,
+                ..*self
+            };
+            let Some(mut found) = comparison.examine(fit, f64::INFINITY, config) else {
+                break;
+            };
+            line = found.line;
+            found.seen.evidence -= config.evidence.wandering;
+            let before = best.as_ref().map_or(f64::MIN, |best| best.seen.evidence);
+            if found.seen.evidence > before {
+                best = Some(found);
+            }
+        }
+        best.filter(|found| found.seen.evidence >= self.threshold)
+    }
+
+    /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the
+    /// reference's along `line`.
+    fn steadied(&self, fit: &Fit, line: Line) -> Option<Steady> {
+        let (query, fine) = (self.query, self.fine);
+        let films = Films::new(self);
+        let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
+        let maps = films.follow(fit.map, line, start);
+        let far = wandering(&maps, fit.map, self.reference.aspect);
+        tracing::debug!(
+            reference = self.id.0,
+            support = fit.support,
+            far,
+            ?line,
+            "wanders"
+        );
+        if far < LEAST {
+            return None;
+        }
+        let fine = films.redrawn(&maps, &fit.map);
+        let keyframes = query.keyframes.iter().map(|frame| {
+            let number = fine.index(frame.seconds()).min(maps.len() - 1);
+            moved(frame, &maps[number], &fit.map, query.aspect)
+        });
+        let query = VideoFingerprint {
+            keyframes: keyframes.collect(),
+            thumbnails: fine.slowed(),
+            plates: Vec::new(),
+            ..*query
+        };
+        Some(Steady { query, fine })
+    }
+}
+
+/// When in the reference a query plays, by the pairs of a transform, if it plays as fast.
+fn usual(fit: &Fit) -> Line {
+    let offset = |pair: &Pair| pair.reference_time - pair.query_time;
+    let mut offsets: Vec<f64> = fit.inliers.iter().map(offset).collect();
+    offsets.sort_by(f64::total_cmp);
+    Line {
+        start: offsets.get(offsets.len() / 2).copied().unwrap_or(0.0),
+        speed: 1.0,
+    }
+}
+
+/// The time of the keyframe with the most pairs.
+fn busiest(fit: &Fit) -> f64 {
+    let mut times: Vec<f64> = fit.inliers.iter().map(|pair| pair.query_time).collect();
+    times.sort_by(f64::total_cmp);
+    let runs = times.chunk_by(|a, b| a == b);
+    runs.max_by_key(|run| run.len()).map_or(0.0, |run| run[0])
+}
+
+/// How far, in picture heights, the middle of the picture and its corners wander from where `still` has them: the
+/// mean.
+fn wandering(maps: &[Homography], still: Homography, aspect: f64) -> f64 {
+    let places = [[0.0, 0.0], [aspect, 1.0], middle(aspect)];
+    let far = |map: &Homography| {
+        let off = places.map(|p| {
+            let ([x, y], [u, v]) = (map.apply(p), still.apply(p));
+            (x - u).hypot(y - v)
+        });
+        off.into_iter().sum::<f64>() / places.len() as f64
+    };
+    maps.iter().map(far).sum::<f64>() / maps.len().max(1) as f64
+}
+
+/// The films of a query and a reference that it may show.
+struct Films<'a> {
+    fine: &'a Thumbnails,
+    query_aspect: f64,
+    reference: &'a VideoFingerprint,
+    look: Look,
+    /// Places of the (possibly mirrored) reference's pixels, in its heights.
+    places: Vec<[f64; 2]>,
+}
+
+impl Films<'_> {
+    fn new<'a>(comparison: &Comparison<'a>) -> Films<'a> {
+        let Comparison {
+            query,
+            fine,
+            reference,
+            look,
+            ..
+        } = *comparison;
+        let (width, height) = (reference.thumbnails.width, reference.thumbnails.height);
+        let place = |i: usize| {
+            let x = ((i % width) as f64 + 0.5) / width as f64;
+            [
+                x * reference.aspect,
+                ((i / width) as f64 + 0.5) / height as f64,
+            ]
+        };
+        Films {
+            fine,
+            query_aspect: query.aspect,
+            reference,
+            look,
+            places: (0..width * height).map(place).collect(),
+        }
+    }
+
+    /// Where each picture of the query shows the reference, from picture `start` on, where `map` has it.
+    fn follow(&self, map: Homography, line: Line, start: usize) -> Vec<Homography> {
+        let mut maps = vec![map; self.fine.len()];
+        let mut last = map;
+        for i in start..self.fine.len() {
+            last = self.laid((last, map), i, line);
+            maps[i] = last;
+        }
+        last = maps[start];
+        for i in (0..start).rev() {
+            last = self.laid((last, map), i, line);
+            maps[i] = last;
+        }
+        maps
+    }
+
+    /// The map that lays picture `i` of the query best on the reference's of its time, near the last one, or near
+    /// the first if that is lost.
+    fn laid(&self, (last, first): (Homography, Homography), i: usize, line: Line) -> Homography {
+        let time = (i as f64 + 0.5) / self.fine.rate();
+        let film = &self.reference.thumbnails;
+        let at = line.at(time);
+        if at < 0.0 || film.index(at) >= film.len() {
+            return last;
+        }
+        let other = film.picture(film.index(at));
+        let agreement = |map: &Homography| self.agreement(map, self.fine.picture(i), other);
+        let from = match agreement(&last) >= agreement(&first) {
+            true => last,
+            false => first,
+        };
+        let centre = middle(self.reference.aspect);
+        let (value, best) = polish::climb(from, (centre, WANDERING), STEPS, agreement);
+        if value >= ALIKE { best } else { last }
+    }
+
+    /// Correlation of what a query's picture shows under `map` with a reference's picture; nothing where it
+    /// shows too little of it.
+    fn agreement(&self, map: &Homography, own: &[u8], other: &[u8]) -> f32 {
+        let film = &self.reference.thumbnails;
+        let (mut a, mut b) = (Vec::with_capacity(other.len()), Vec::new());
+        for (number, &place) in self.places.iter().enumerate() {
+            let [x, y] = map.apply(place);
+            let to = tap(x / self.query_aspect, y, self.fine.width, self.fine.height);
+            let Some(tap) = to else { continue };
+            let (row, column) = (number / film.width, number % film.width);
+            let column = match self.look.mirrored {
+                true => film.width - 1 - column,
+                false => column,
+            };
+            a.push(tap.read(own, self.fine.width));
+            b.push(f32::from(other[row * film.width + column]));
+        }
+        if (a.len() as f64) < SEEN * 0.4 * self.places.len() as f64 {
+            return f32::MIN;
+        }
+        level(&mut a);
+        level(&mut b);
+        let norm = (dot(&a, &a) * dot(&b, &b)).sqrt();
+        let sign = if self.look.inverted { -1.0 } else { 1.0 };
+        if norm > 0.0 {
+            sign * dot(&a, &b) / norm
+        } else {
+            0.0
+        }
+    }
+
+    /// The query's film as if each picture showed the reference where `still` has it.
+    fn redrawn(&self, maps: &[Homography], still: &Homography) -> Thumbnails {
+        let (width, height) = (self.fine.width, self.fine.height);
+        let shown: Vec<Option<[f64; 2]>> = (0..width * height)
+            .map(|i| {
+                let x = ((i % width) as f64 + 0.5) / width as f64 * self.query_aspect;
+                still.back([x, ((i / width) as f64 + 0.5) / height as f64])
+            })
+            .collect();
+        let mut film = Thumbnails {
+            pixels: Vec::with_capacity(self.fine.pixels.len()),
+            ..*self.fine
+        };
+        for (number, map) in maps.iter().enumerate() {
+            let picture = self.fine.picture(number);
+            film.pixels
+                .extend(shown.iter().enumerate().map(|(i, place)| {
+                    let Some(place) = place else {
+                        return picture[i];
+                    };
+                    let [x, y] = map.apply(*place);
+                    let inside = |v: f64| v.clamp(0.0, 1.0 - 1e-9);
+                    let to = tap(inside(x / self.query_aspect), inside(y), width, height);
+                    to.map_or(picture[i], |tap| tap.read(picture, width).round() as u8)
+                }));
+        }
+        film
+    }
+}
+
+fn level(values: &mut [f32]) {
+    let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
+    values.iter_mut().for_each(|value| *value -= mean);
+}
+
+/// A keyframe with its keypoints where `still` would have them, not `map`.
+fn moved(frame: &Keyframe, map: &Homography, still: &Homography, aspect: f64) -> Keyframe {
+    let steps = f64::from(PLACE_STEPS);
+    let place = |point: &Keypoint| {
+        let [x, y] = [point.x, point.y].map(|v| (f64::from(v) + 0.5) / steps);
+        let [x, y] = still.apply(map.back([x * aspect, y])?);
+        let inside = |v: f64| (0.0..1.0).contains(&v).then_some((v * steps) as u16);
+        Some((inside(x / aspect)?, inside(y)?))
+    };
+    let keypoints = frame.keypoints.iter().filter_map(|point| {
+        let (x, y) = place(point)?;
+        Some(Keypoint { x, y, ..*point })
+    });
+    let keypoints: Vec<Keypoint> = keypoints.collect();
+    Keyframe {
+        slot: frame.slot,
+        time_ms: frame.time_ms,
+        sparse: 0,
+        keypoints,
+    }
+}
