@@ -281,6 +281,50 @@ fn lights(seed: u64, seconds: f64) -> Vec<Picture> {
 }
 
 #[test]
+fn a_picture_that_wanders_is_found() {
+    let store = library();
+    let check = |name: &str, window: &dyn Fn(f64) -> [f64; 3]| {
+        // A window of the film: its left and top edge and its size, in shares of the picture.
+        let shown = |seed: u64| -> Vec<Picture> {
+            let frames = film(seed, 18.0);
+            let wander = |(i, p): (usize, &Picture)| {
+                let [left, top, size] = window(i as f64 / RATE);
+                Picture::from(WIDTH, HEIGHT, |x, y| {
+                    let place = |v: usize, from: f64, whole: usize| {
+                        (from * whole as f64 + v as f64 * size).round() as usize
+                    };
+                    p.at(place(x, left, WIDTH), place(y, top, HEIGHT))
+                })
+            };
+            frames.iter().enumerate().skip(30).map(wander).collect()
+        };
+        let found = find(&shown(2), RATE, &store);
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert_eq!(found[0].reference.0, 1, "{name}");
+        let segment = &found[0].segments[0];
+        assert!((segment.speed - 1.0).abs() < 0.02, "{name}: {segment:?}");
+        assert!(
+            (segment.reference_start - segment.query_start - 3.0).abs() < 0.3,
+            "{name}: {segment:?}"
+        );
+        let other = find(&shown(9), RATE, &store);
+        assert!(other.is_empty(), "{name}: {other:?}");
+    };
+    check("zooms in", &|t| {
+        let size = 1.0 / (1.0 + 0.03 * t);
+        [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
+    });
+    check("breathes", &|t| {
+        let size = 0.85 + 0.08 * (2.0 * t).sin();
+        [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
+    });
+    check("shakes", &|t| {
+        let shake = |at: f64| 0.04 + 0.035 * (at * t).sin();
+        [shake(7.0), shake(9.0), 0.92]
+    });
+}
+
+#[test]
 fn pictures_without_corners_are_found_by_how_they_move() {
     let store = library_of(lights);
     let excerpt = &lights(2, 24.0)[60..210];

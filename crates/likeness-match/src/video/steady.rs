@@ -21,8 +21,8 @@ use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails};
 const STEPS: &[f64] = &[0.03, 0.01, 0.004];
 /// Correlation of two pictures from which on one is laid on the other.
 const ALIKE: f32 = 0.5;
-/// Share of what the first transform shows of the reference that every picture must show.
-const SEEN: f64 = 0.5;
+/// Share of the reference that a picture must show.
+const SEEN: f64 = 0.2;
 /// A picture that wanders less than this, in its heights, may be compared as it is.
 const LEAST: f64 = 0.012;
 
@@ -47,7 +47,7 @@ impl Comparison<'_> {
         let mut line = usual(fit);
         let mut best: Option<Verified> = None;
         for _ in 0..ROUNDS {
-            let steady = self.steadied(fit, line)?;
+            let steady = self.steadied(fit, line, config)?;
             let comparison = Comparison {
                 query: &steady.query,
                 fine: &steady.fine,
@@ -68,11 +68,11 @@ impl Comparison<'_> {
 
     /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the
     /// reference's along `line`.
-    fn steadied(&self, fit: &Fit, line: Line) -> Option<Steady> {
+    fn steadied(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> Option<Steady> {
         let (query, fine) = (self.query, self.fine);
         let films = Films::new(self);
         let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
-        let maps = films.follow(fit.map, line, start);
+        let (maps, laid) = films.follow(fit.map, line, start);
         let far = wandering(&maps, fit.map, self.reference.aspect);
         tracing::debug!(
             reference = self.id.0,
@@ -81,7 +81,7 @@ impl Comparison<'_> {
             ?line,
             "wanders"
         );
-        if far < LEAST {
+        if far < LEAST || (laid as f64) < config.min_seconds * fine.rate() {
             return None;
         }
         let fine = films.redrawn(&maps, &fit.map);
@@ -168,30 +168,37 @@ impl Films<'_> {
         }
     }
 
-    /// Where each picture of the query shows the reference, from picture `start` on, where `map` has it.
-    fn follow(&self, map: Homography, line: Line, start: usize) -> Vec<Homography> {
+    /// Where each picture of the query shows the reference, from picture `start` on, where `map` has it; and how
+    /// many could be laid on the reference's.
+    fn follow(&self, map: Homography, line: Line, start: usize) -> (Vec<Homography>, usize) {
         let mut maps = vec![map; self.fine.len()];
-        let mut last = map;
-        for i in start..self.fine.len() {
-            last = self.laid((last, map), i, line);
-            maps[i] = last;
-        }
-        last = maps[start];
-        for i in (0..start).rev() {
-            last = self.laid((last, map), i, line);
-            maps[i] = last;
-        }
-        maps
+        let mut laid = 0;
+        let mut walk = |pictures: &mut dyn Iterator<Item = usize>| {
+            let mut last = map;
+            for i in pictures {
+                if let Some(found) = self.laid((last, map), i, line) {
+                    (last, laid) = (found, laid + 1);
+                }
+                maps[i] = last;
+            }
+        };
+        walk(&mut (0..start).rev());
+        walk(&mut (start..self.fine.len()));
+        (maps, laid)
     }
 
     /// The map that lays picture `i` of the query best on the reference's of its time, near the last one, or near
-    /// the first if that is lost.
-    fn laid(&self, (last, first): (Homography, Homography), i: usize, line: Line) -> Homography {
-        let time = (i as f64 + 0.5) / self.fine.rate();
+    /// the first if that is lost; `None` where they are not alike.
+    fn laid(
+        &self,
+        (last, first): (Homography, Homography),
+        i: usize,
+        line: Line,
+    ) -> Option<Homography> {
         let film = &self.reference.thumbnails;
-        let at = line.at(time);
+        let at = line.at((i as f64 + 0.5) / self.fine.rate());
         if at < 0.0 || film.index(at) >= film.len() {
-            return last;
+            return None;
         }
         let other = film.picture(film.index(at));
         let agreement = |map: &Homography| self.agreement(map, self.fine.picture(i), other);
@@ -200,8 +207,8 @@ impl Films<'_> {
             false => first,
         };
         let centre = middle(self.reference.aspect);
-        let (value, best) = polish::climb(from, (centre, WANDERING), STEPS, agreement);
-        if value >= ALIKE { best } else { last }
+        let (value, map) = polish::climb(from, (centre, WANDERING), STEPS, agreement);
+        (value >= ALIKE).then_some(map)
     }
 
     /// Correlation of what a query's picture shows under `map` with a reference's picture; nothing where it
@@ -221,7 +228,7 @@ impl Films<'_> {
             a.push(tap.read(own, self.fine.width));
             b.push(f32::from(other[row * film.width + column]));
         }
-        if (a.len() as f64) < SEEN * 0.4 * self.places.len() as f64 {
+        if (a.len() as f64) < SEEN * self.places.len() as f64 {
             return f32::MIN;
         }
         level(&mut a);
