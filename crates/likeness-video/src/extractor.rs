@@ -355,7 +355,8 @@ mod tests {
             };
             // What moved before its first slot, the part does not know.
             let settled = |film: &mut VideoFingerprint| film.keyframes.retain(|f| f.slot > 0);
-            [&mut whole, &mut since].map(settled);
+            settled(&mut whole);
+            settled(&mut since);
             // Plates are taken when the film says, not its part.
             let plates = since.plates.clone();
             whole.plates.clone_from(&plates);
