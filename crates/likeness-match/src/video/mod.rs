@@ -49,7 +49,7 @@ use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use rayon::prelude::*;
 use refind::Which;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use substance::Substance;
 use timeline::{Line, Products};
 
@@ -121,27 +121,47 @@ fn find(
     let mut verified: Vec<Verified> = Vec::new();
     let fine = &query.thumbnails;
     let query = &slowed(query);
-    let verify_all = |hypotheses: &[Hypothesis]| -> Result<Vec<Verified>, StoreError> {
-        let verify = |hypothesis| verify((query, fine), hypothesis, store, threshold, config);
+    let verify_all = |hypotheses: &[&Hypothesis], way| -> Result<Vec<Verified>, StoreError> {
+        let verify = |hypothesis: &&Hypothesis| {
+            verify((query, fine), hypothesis, way, store, threshold, config)
+        };
         let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
     for window in query.keyframes.chunks(config.window) {
-        let mut found = verify_all(&candidates::hypotheses(
-            query.aspect,
-            window,
-            store,
-            config,
-        )?)?;
+        let hypotheses = candidates::hypotheses(query.aspect, window, store, config)?;
+        let all: Vec<&Hypothesis> = hypotheses.iter().collect();
+        let mut found = verify_all(&all, Way::AsItIs)?;
+        found.extend(verify_all(
+            &unexplained(&hypotheses, &found),
+            Way::Steadied,
+        )?);
         if let ([], [first, .., last]) = (&found[..], window) {
             let span = (first.seconds(), last.seconds());
-            found = verify_all(&motion::hypotheses(query, span, store, config)?)?;
+            let hypotheses = motion::hypotheses(query, span, store, config)?;
+            let all: Vec<&Hypothesis> = hypotheses.iter().collect();
+            found = verify_all(&all, Way::AsItIs)?;
         }
         for new in found {
             add(&mut verified, new);
         }
     }
     Ok(verified)
+}
+
+/// How a query is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    AsItIs,
+    /// As if its picture did not wander, which takes as long as all else.
+    Steadied,
+}
+
+/// The first hypothesis of each reference that was not found.
+fn unexplained<'a>(hypotheses: &'a [Hypothesis], found: &[Verified]) -> Vec<&'a Hypothesis> {
+    let mut seen: BTreeSet<ReferenceId> = found.iter().map(|f| f.seen.reference).collect();
+    let first = |hypothesis: &&Hypothesis| seen.insert(hypothesis.reference);
+    hypotheses.iter().filter(first).collect()
 }
 
 /// The query with its film on a reference's clock.
@@ -175,6 +195,7 @@ struct Comparison<'a> {
 fn verify(
     (query, fine): (&VideoFingerprint, &Thumbnails),
     hypothesis: &Hypothesis,
+    way: Way,
     store: &dyn Store,
     threshold: f64,
     config: &VideoMatchConfig,
@@ -204,17 +225,18 @@ fn verify(
     let Some(fit) = geometry::fit(&pairs, reach, hypothesis.inliers, config) else {
         return Ok(None);
     };
-    let tilted = match hypothesis.coarse {
+    let tilted = match hypothesis.coarse || way == Way::Steadied {
         true => None,
         false => homography::tilted(&pairs, &fit, reach, reference.aspect),
     };
     let found = match reference.thumbnails.stand_still() {
         // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
-        true if excluded.is_some() => None,
+        true if excluded.is_some() || way == Way::Steadied => None,
         true => comparison.weigh_still(&fit, tilted.as_ref(), config),
-        false => comparison
-            .weigh(&fit, tilted, config)
-            .or_else(|| comparison.weigh_steadied(&fit, config)),
+        false => match way {
+            Way::AsItIs => comparison.weigh(&fit, tilted, config),
+            Way::Steadied => comparison.weigh_steadied(&fit, config),
+        },
     };
     Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
 }
