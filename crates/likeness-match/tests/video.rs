@@ -283,7 +283,7 @@ fn lights(seed: u64, seconds: f64) -> Vec<Picture> {
 #[test]
 fn a_picture_that_wanders_is_found() {
     let store = library();
-    let check = |name: &str, window: &dyn Fn(f64) -> [f64; 3]| {
+    let check = |name: &str, before: f64, window: &dyn Fn(f64) -> [f64; 3]| {
         // A window of the film: its left and top edge and its size, in shares of the picture.
         let shown = |seed: u64| -> Vec<Picture> {
             let frames = film(seed, 18.0);
@@ -296,7 +296,8 @@ fn a_picture_that_wanders_is_found() {
                     p.at(place(x, left, WIDTH), place(y, top, HEIGHT))
                 })
             };
-            frames.iter().enumerate().skip(30).map(wander).collect()
+            let wandering = frames.iter().enumerate().skip(30).map(wander);
+            film(8, before).into_iter().chain(wandering).collect()
         };
         let found = find(&shown(2), RATE, &store);
         assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -304,21 +305,23 @@ fn a_picture_that_wanders_is_found() {
         let segment = &found[0].segments[0];
         assert!((segment.speed - 1.0).abs() < 0.02, "{name}: {segment:?}");
         assert!(
-            (segment.reference_start - segment.query_start - 3.0).abs() < 0.3,
+            (segment.reference_start - segment.query_start + before - 3.0).abs() < 0.3,
             "{name}: {segment:?}"
         );
         let other = find(&shown(9), RATE, &store);
         assert!(other.is_empty(), "{name}: {other:?}");
     };
-    check("zooms in", &|t| {
+    let zoom = |t: f64| {
         let size = 1.0 / (1.0 + 0.03 * t);
         [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
-    });
-    check("breathes", &|t| {
+    };
+    check("zooms in", 0.0, &zoom);
+    check("zooms in, after another film", 36.0, &zoom);
+    check("breathes", 0.0, &|t| {
         let size = 0.85 + 0.08 * (2.0 * t).sin();
         [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
     });
-    check("shakes", &|t| {
+    check("shakes", 0.0, &|t| {
         let shake = |at: f64| 0.04 + 0.035 * (at * t).sin();
         [shake(7.0), shake(9.0), 0.92]
     });

@@ -13,9 +13,9 @@ use super::geometry::{Fit, middle};
 use super::homography::Homography;
 use super::polish::{self, WANDERING};
 use super::timeline::Line;
-use super::{Comparison, Verified};
+use super::{Comparison, Verified, spread};
 use likeness_core::VideoFingerprint;
-use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails};
+use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails, VideoConfig};
 
 /// Steps in picture heights (and as a ratio, and in radians), coarse to fine, by which a picture is moved.
 const STEPS: &[f64] = &[0.03, 0.01, 0.004];
@@ -25,12 +25,11 @@ const ALIKE: f32 = 0.5;
 const SEEN: f64 = 0.2;
 /// A picture that wanders less than this, in its heights, may be compared as it is.
 const LEAST: f64 = 0.012;
-
 /// Rounds of laying pictures on those that a line of time says, and finding the line that goes with it.
 const ROUNDS: usize = 2;
 
-/// A query whose picture stays where it is.
-struct Steady {
+/// A part of a query, whose picture may have been made to stay where it is.
+struct Part {
     /// The query, its film on a reference's clock.
     query: VideoFingerprint,
     /// Its film on its own clock.
@@ -44,18 +43,37 @@ impl Comparison<'_> {
         if self.coarse || fit.support < config.steady_support {
             return None;
         }
+        let times = fit.inliers.iter().map(|pair| pair.query_time);
+        let (start, end) = spread(times, config.reach);
+        let start = start.max(0.0).floor();
+        let part = Part::of((self.query, self.fine), (start, end));
+        let mut inliers = fit.inliers.clone();
+        inliers.iter_mut().for_each(|pair| pair.query_time -= start);
+        let fit = &Fit {
+            inliers,
+            ..fit.clone()
+        };
+        let found = self.on(&part).weigh_part(fit, config)?;
+        Some(later(found, start))
+    }
+
+    /// The same comparison with a part of the query.
+    fn on<'a>(&'a self, part: &'a Part) -> Comparison<'a> {
+        Comparison {
+            query: &part.query,
+            fine: &part.fine,
+            ..*self
+        }
+    }
+
+    fn weigh_part(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
         let mut line = usual(fit);
         let mut best: Option<Verified> = None;
         for _ in 0..ROUNDS {
-            let steady = self.steadied(fit, line, config)?;
-            let comparison = Comparison {
-                query: &steady.query,
-                fine: &steady.fine,
-                ..*self
-            };
-            let Some(mut found) = comparison.examine(fit, f64::INFINITY, config) else {
-                break;
-            };
+            let found = self
+                .steadied(fit, line, config)
+                .and_then(|steady| self.on(&steady).examine(fit, f64::INFINITY, config));
+            let Some(mut found) = found else { break };
             line = found.line;
             found.seen.evidence -= config.evidence.wandering;
             let before = best.as_ref().map_or(f64::MIN, |best| best.seen.evidence);
@@ -68,7 +86,7 @@ impl Comparison<'_> {
 
     /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the
     /// reference's along `line`.
-    fn steadied(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> Option<Steady> {
+    fn steadied(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> Option<Part> {
         let (query, fine) = (self.query, self.fine);
         let films = Films::new(self);
         let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
@@ -95,8 +113,43 @@ impl Comparison<'_> {
             plates: Vec::new(),
             ..*query
         };
-        Some(Steady { query, fine })
+        Some(Part { query, fine })
     }
+}
+
+impl Part {
+    /// What a query shows from `start` whole seconds to `end`, with times from there.
+    fn of((query, fine): (&VideoFingerprint, &Thumbnails), (start, end): (f64, f64)) -> Part {
+        let rate = f64::from(VideoConfig::DEFAULT.keyframe_rate);
+        let inside = |frame: &&Keyframe| (start..end).contains(&(f64::from(frame.slot) / rate));
+        let keyframes = query.keyframes.iter().filter(inside).map(|frame| Keyframe {
+            slot: frame.slot - (start * rate) as u32,
+            time_ms: frame.time_ms.saturating_sub((start * 1000.0) as u32),
+            ..frame.clone()
+        });
+        let area = fine.width * fine.height;
+        let [first, last] = [start, end].map(|time| fine.index(time).min(fine.len()));
+        let fine = Thumbnails {
+            pixels: fine.pixels[first * area..last * area].to_vec(),
+            ..*fine
+        };
+        let query = VideoFingerprint {
+            duration: end.min(query.duration) - start,
+            keyframes: keyframes.collect(),
+            thumbnails: fine.slowed(),
+            plates: Vec::new(),
+            ..*query
+        };
+        Part { query, fine }
+    }
+}
+
+/// What was found in a part of a query that begins at `start`, in the query's own time.
+fn later(mut found: Verified, start: f64) -> Verified {
+    found.seen.segment.query_start += start;
+    found.seen.segment.query_end += start;
+    found.line.start -= found.line.speed * start;
+    found
 }
 
 /// When in the reference a query plays, by the pairs of a transform, if it plays as fast.
