@@ -311,19 +311,19 @@ fn a_picture_that_wanders_is_found() {
         let other = find(&shown(9), RATE, &store);
         assert!(other.is_empty(), "{name}: {other:?}");
     };
-    let zoom = |t: f64| {
-        let size = 1.0 / (1.0 + 0.03 * t);
-        [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
+    let sways = |by: f64, pace: f64| {
+        move |t: f64| {
+            let edge = |pace: f64| by * (1.0 + (pace * t).sin());
+            [edge(pace), edge(1.2 * pace), 1.0 - 2.0 * by]
+        }
     };
-    check("zooms in", 0.0, &zoom);
-    check("zooms in, after another film", 36.0, &zoom);
-    check("breathes", 0.0, &|t| {
-        let size = 0.85 + 0.08 * (2.0 * t).sin();
+    check("shakes", 0.0, &sways(0.045, 4.0));
+    check("shakes, after another film", 36.0, &sways(0.045, 4.0));
+    check("sways", 0.0, &sways(0.06, 2.0));
+    check("pans", 0.0, &sways(0.1, 1.0));
+    check("zooms in", 0.0, &|t| {
+        let size = 1.0 / (1.0 + 0.06 * t);
         [(1.0 - size) / 2.0, (1.0 - size) / 2.0, size]
-    });
-    check("shakes", 0.0, &|t| {
-        let shake = |at: f64| 0.04 + 0.035 * (at * t).sin();
-        [shake(7.0), shake(9.0), 0.92]
     });
 }
 
