@@ -7,6 +7,7 @@ use super::film::Look;
 use super::geometry::middle;
 use super::homography::Homography;
 use super::polish::{changes, climb};
+use super::query::Query;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Plate, VideoConfig};
 
@@ -51,7 +52,7 @@ pub(super) struct Detail {
 
 /// The plates of a query and of a reference.
 pub(super) struct Plates<'a> {
-    films: (&'a VideoFingerprint, &'a VideoFingerprint),
+    films: (Query<'a>, &'a VideoFingerprint),
     own: Scales,
     other: Scales,
 }
@@ -61,7 +62,7 @@ impl<'a> Plates<'a> {
     /// none.
     pub(super) fn about(
         time: f64,
-        (query, reference): (&'a VideoFingerprint, &'a VideoFingerprint),
+        (query, reference): (Query<'a>, &'a VideoFingerprint),
     ) -> Option<Plates<'a>> {
         let rate = f64::from(VideoConfig::DEFAULT.keyframe_rate);
         let far = |plate: &&Plate| (f64::from(plate.slot) / rate - time).abs();
@@ -438,6 +439,10 @@ mod tests {
     }
 
     /// A film of one picture, given at places of the unit square.
+    fn as_query(film: &VideoFingerprint) -> Query<'_> {
+        Query::new(film, &film.thumbnails)
+    }
+
     fn film(density: Density, show: impl Fn(f64, f64) -> f64) -> VideoFingerprint {
         let level = VideoConfig::DEFAULT.plate_level;
         let (width, height) = VideoConfig::DEFAULT.level_size(level, ASPECT);
@@ -483,7 +488,7 @@ mod tests {
         };
         let check = |name: &str, show: &dyn Fn(f64, f64) -> f64, place, look, same: bool| {
             let query = film(Density::Query, show);
-            let plates = Plates::about(3.0, (&query, &reference)).unwrap();
+            let plates = Plates::about(3.0, (as_query(&query), &reference)).unwrap();
             let (_, found) = plates.compare(place, look);
             assert_eq!(
                 found.same >= 0.985 && found.worst >= 0.6,
@@ -565,7 +570,7 @@ mod tests {
         };
         let reference = film(Density::Reference, emblem);
         let query = film(Density::Query, emblem);
-        let plates = Plates::about(0.0, (&query, &reference)).unwrap();
+        let plates = Plates::about(0.0, (as_query(&query), &reference)).unwrap();
         let (_, found) = plates.compare(whole, plain);
         assert!(found.same > 0.99 && found.visible > 0.9, "{found:?}");
     }
@@ -577,7 +582,7 @@ mod tests {
             plates: Vec::new(),
             ..film.clone()
         };
-        assert!(Plates::about(0.0, (&film, &none)).is_none());
-        assert!(Plates::about(0.0, (&none, &film)).is_none());
+        assert!(Plates::about(0.0, (as_query(&film), &none)).is_none());
+        assert!(Plates::about(0.0, (as_query(&none), &film)).is_none());
     }
 }

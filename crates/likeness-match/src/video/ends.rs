@@ -6,6 +6,7 @@
 use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Warps};
+use super::query::Query;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 
@@ -33,12 +34,12 @@ pub(super) const MIN_LIKENESS: f64 = 0.3;
 pub(super) fn refine(
     warps: &Warps,
     (line, span): (Line, (f64, f64)),
-    (query, reference): (&VideoFingerprint, &VideoFingerprint),
+    (query, reference): (&Query, &VideoFingerprint),
     config: &VideoMatchConfig,
 ) -> (f64, f64) {
     let (near, far) = (span.0 - BEYOND, span.1 + BEYOND);
     let there = (line.at(near) - 1.0, line.at(far) + 1.0);
-    let own = Film::raw(&query.thumbnails, &warps.query, (near, far)).levelled();
+    let own = Film::raw(query.thumbnails, &warps.query, (near, far)).levelled();
     let other = Film::raw(&reference.thumbnails, &warps.reference, there).levelled();
     let (numbers, other) = other.along(&own, line);
     let likeness: Vec<f64> = numbers

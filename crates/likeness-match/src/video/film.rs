@@ -6,6 +6,7 @@
 
 use super::geometry::middle;
 use super::homography::Homography;
+use super::query::Query;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::Thumbnails;
@@ -283,9 +284,9 @@ impl Warps {
         map: &Homography,
         look: Look,
         reference: &VideoFingerprint,
-        query: &VideoFingerprint,
+        query: &Query,
     ) -> Warps {
-        let (rt, qt) = (&reference.thumbnails, &query.thumbnails);
+        let (rt, qt) = (&reference.thumbnails, query.thumbnails);
         let mut warps = Warps {
             pixels: Vec::new(),
             reference: Warp {
@@ -320,7 +321,7 @@ impl Warps {
         &self,
         map: &Homography,
         reference: &VideoFingerprint,
-        query: &VideoFingerprint,
+        query: &Query,
     ) -> f64 {
         let film = &reference.thumbnails;
         let visible = self.pixels.len() as f64 / (film.width * film.height) as f64;

@@ -10,6 +10,7 @@ use super::ends::{MIN_LIKENESS, cosine};
 use super::exclusion;
 use super::film::{Film, Look, Warps};
 use super::placement::Placement;
+use super::query::Query;
 use super::timeline::Line;
 use likeness_core::report::{Match, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
@@ -73,6 +74,8 @@ fn likeness(
         mirrored: placement.mirrored,
         inverted: false,
     };
+    let slowed = query.thumbnails.slowed();
+    let query = &Query::new(query, &slowed);
     let warps = Warps::new(&placement.map.into(), look, reference, query);
     let (low, high) = config.speed;
     if warps.pixels.is_empty() || !(low..=high).contains(&segment.speed) {
@@ -84,7 +87,7 @@ fn likeness(
     };
     let span = (segment.query_end - USUAL, query.duration);
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
-    let own = Film::raw(&query.thumbnails.slowed(), &warps.query, span).levelled();
+    let own = Film::raw(query.thumbnails, &warps.query, span).levelled();
     let other = Film::raw(&reference.thumbnails, &warps.reference, there).levelled();
     let (numbers, other) = other.along(&own, line);
     let mut likeness: Vec<(f64, Option<f64>)> = numbers

@@ -18,6 +18,7 @@ mod nearest;
 mod overlay;
 mod placement;
 mod polish;
+mod query;
 mod rectangles;
 mod refind;
 #[doc(hidden)]
@@ -44,9 +45,9 @@ use film::{Film, Look, Warps};
 use geometry::{Fit, middle};
 use homography::Homography;
 use likeness_core::report::{Media, Segment};
-use likeness_core::video::Thumbnails;
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
+use query::Query;
 use rayon::prelude::*;
 use refind::Which;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,12 +120,11 @@ fn find(
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
-    let fine = &query.thumbnails;
-    let query = &slowed(query);
+    let slowed = query.thumbnails.slowed();
+    let query = Query::new(query, &slowed);
     let verify_all = |hypotheses: &[&Hypothesis], way| -> Result<Vec<Verified>, StoreError> {
-        let verify = |hypothesis: &&Hypothesis| {
-            verify((query, fine), hypothesis, way, store, threshold, config)
-        };
+        let verify =
+            |hypothesis: &&Hypothesis| verify(query, hypothesis, way, store, threshold, config);
         let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
@@ -138,7 +138,7 @@ fn find(
         )?);
         if let ([], [first, .., last]) = (&found[..], window) {
             let span = (first.seconds(), last.seconds());
-            let hypotheses = motion::hypotheses(query, span, store, config)?;
+            let hypotheses = motion::hypotheses(&query, span, store, config)?;
             let all: Vec<&Hypothesis> = hypotheses.iter().collect();
             found = verify_all(&all, Way::AsItIs)?;
         }
@@ -164,24 +164,9 @@ fn unexplained<'a>(hypotheses: &'a [Hypothesis], found: &[Verified]) -> Vec<&'a 
     hypotheses.iter().filter(first).collect()
 }
 
-/// The query with its film on a reference's clock.
-fn slowed(query: &VideoFingerprint) -> VideoFingerprint {
-    VideoFingerprint {
-        duration: query.duration,
-        aspect: query.aspect,
-        density: query.density,
-        keyframes: query.keyframes.clone(),
-        thumbnails: query.thumbnails.slowed(),
-        plates: query.plates.clone(),
-    }
-}
-
 /// A query and what it may show.
 struct Comparison<'a> {
-    /// The query, its film on a reference's clock.
-    query: &'a VideoFingerprint,
-    /// The query's film on its own clock.
-    fine: &'a Thumbnails,
+    query: Query<'a>,
     id: ReferenceId,
     reference: &'a VideoFingerprint,
     look: Look,
@@ -193,7 +178,7 @@ struct Comparison<'a> {
 
 /// Fits a hypothesis and weighs the evidence; `None` where that is below `threshold`.
 fn verify(
-    (query, fine): (&VideoFingerprint, &Thumbnails),
+    query: Query,
     hypothesis: &Hypothesis,
     way: Way,
     store: &dyn Store,
@@ -207,7 +192,6 @@ fn verify(
     let reference = exclusion::stilled(&reference, excluded);
     let comparison = Comparison {
         query,
-        fine,
         id: hypothesis.reference,
         reference: &reference,
         look: hypothesis.look,
@@ -257,7 +241,7 @@ impl Comparison<'_> {
         };
         let segment = &new.seen.segment;
         let timing = (new.line, (segment.query_start, segment.query_end));
-        let (look, films) = (self.look, (self.query, self.reference));
+        let (look, films) = (self.look, (&self.query, self.reference));
         let map = match self.coarse {
             true => polish::polish(fit.map, look, timing, films, polish::COARSE, config).1,
             false => {
@@ -279,19 +263,13 @@ impl Comparison<'_> {
     /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
     /// below the threshold by more than `doubt` even before it is compared with decoys.
     fn examine(&self, fit: &Fit, doubt: f64, config: &VideoMatchConfig) -> Option<Verified> {
-        let Comparison {
-            query,
-            fine,
-            reference,
-            look,
-            ..
-        } = *self;
+        let (query, reference, look) = (&self.query, self.reference, self.look);
         let warps = Warps::new(&fit.map, look, reference, query);
         let area = reference.thumbnails.width * reference.thumbnails.height;
         if warps.pixels.len() < area / 20 {
             return None;
         }
-        let film = |span| Film::new(&query.thumbnails, &warps.query, span, config.detrend);
+        let film = |span| Film::new(query.thumbnails, &warps.query, span, config.detrend);
         let film_of_reference = |span| {
             Film::new(
                 &reference.thumbnails,
@@ -304,7 +282,7 @@ impl Comparison<'_> {
         let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
         let films = (film(core).levelled(), film_of_reference(there).levelled());
         let line = Products::new(&films.0, &films.1).best_line(config);
-        let own = |span| Film::new(fine, &warps.query, span, config.detrend).levelled();
+        let own = |span| Film::new(query.fine, &warps.query, span, config.detrend).levelled();
         let line = timeline::refine(&own(core), &films.1, line);
 
         let (near, far) = (core.0 - config.reach, core.1 + config.reach);
@@ -401,7 +379,7 @@ impl Comparison<'_> {
     /// What both films show over the seconds `span` of the query.
     fn substance(&self, warps: &Warps, line: Line, span: (f64, f64)) -> Substance {
         let there = (line.at(span.0) - 0.5, line.at(span.1) + 0.5);
-        let (query, reference) = (&self.query.thumbnails, &self.reference.thumbnails);
+        let (query, reference) = (self.query.thumbnails, &self.reference.thumbnails);
         let films = (
             Film::raw(query, &warps.query, span),
             Film::raw(reference, &warps.reference, there),
@@ -425,7 +403,7 @@ fn segment(
     (line, extent): (Line, (f64, f64)),
     (map, mirrored): (&Homography, bool),
     picture: rectangles::Picture,
-    query: &VideoFingerprint,
+    query: &Query,
     reference: &VideoFingerprint,
 ) -> Segment {
     let clip = |t: f64| (t.clamp(0.0, reference.duration) - line.start) / line.speed;

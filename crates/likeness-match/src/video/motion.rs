@@ -10,11 +10,12 @@ use super::candidates::{Hypothesis, Pair};
 use super::config::VideoMatchConfig;
 use super::dot::dot;
 use super::film::{Film, Look, Warp};
+use super::query::Query;
 use super::slide::{self, Curve};
 use super::timeline::Line;
+use likeness_core::ReferenceId;
 use likeness_core::report::Media;
 use likeness_core::video::Thumbnails;
-use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
 use likeness_video::{MotionCurve, motion};
 use rayon::prelude::*;
@@ -64,14 +65,14 @@ struct Alike {
 
 /// The hypotheses that the motion within the query seconds `span` gives.
 pub(super) fn hypotheses(
-    query: &VideoFingerprint,
+    query: &Query,
     span: (f64, f64),
     store: &dyn Store,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Hypothesis>, StoreError> {
     let parts = PARTS[..affordable(store.hours(Media::Video), config)].iter();
     let parts: Vec<Part> = parts
-        .map(|part| Part::new(*part, &query.thumbnails))
+        .map(|part| Part::new(*part, query.thumbnails))
         .collect();
     if parts.is_empty() {
         return Ok(Vec::new());

@@ -6,7 +6,7 @@
 
 use super::film::{Warp, Warps};
 use super::timeline::Line;
-use likeness_core::VideoFingerprint;
+use likeness_core::video::Thumbnails;
 
 /// Bins of the reference's grey in which the query's is learned.
 const BINS: usize = 8;
@@ -19,15 +19,15 @@ const TOLERANCE: f32 = 14.0;
 pub(super) fn standing(
     warps: &Warps,
     (line, span): (Line, (f64, f64)),
-    query: &VideoFingerprint,
-    reference: &VideoFingerprint,
+    query: &Thumbnails,
+    reference: &Thumbnails,
 ) -> Vec<bool> {
     let there = (line.at(span.0), line.at(span.1));
     let own = mean(&warps.query, query, span);
     let other = mean(&warps.reference, reference, there);
     let curve = Curve::learn(&other, &own);
     let expected: Vec<f32> = other.iter().map(|&grey| curve.at(grey)).collect();
-    let (width, height) = (reference.thumbnails.width, reference.thumbnails.height);
+    let (width, height) = (reference.width, reference.height);
     let mut grid = vec![None; width * height];
     for (&pixel, &value) in warps.pixels.iter().zip(&expected) {
         grid[pixel] = Some(value);
@@ -44,10 +44,9 @@ pub(super) fn standing(
     warps.pixels.iter().zip(&own).map(far).collect()
 }
 
-fn mean(warp: &Warp, film: &VideoFingerprint, span: (f64, f64)) -> Vec<f32> {
-    let thumbs = &film.thumbnails;
-    let index = |t: f64| ((t.max(0.0) * thumbs.rate()) as usize).min(thumbs.len());
-    warp.mean(thumbs, index(span.0)..index(span.1).max(index(span.0) + 1))
+fn mean(warp: &Warp, film: &Thumbnails, span: (f64, f64)) -> Vec<f32> {
+    let index = |t: f64| ((t.max(0.0) * film.rate()) as usize).min(film.len());
+    warp.mean(film, index(span.0)..index(span.1).max(index(span.0) + 1))
 }
 
 /// Grey to grey: medians of bins, straight between them.

@@ -3,6 +3,7 @@
 use super::config::VideoMatchConfig;
 use super::film::{Film, Look, Warps};
 use super::geometry::Affine;
+use super::query::Query;
 use super::rectangles;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
@@ -99,6 +100,8 @@ pub fn covered(
         mirrored: placement.mirrored,
         inverted: false,
     };
+    let slowed = query.thumbnails.slowed();
+    let query = &Query::new(query, &slowed);
     let warps = Warps::new(&placement.map.into(), look, reference, query);
     let span = (segment.query_start, segment.query_end);
     let line = Line {
@@ -108,7 +111,7 @@ pub fn covered(
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
     let half = config.detrend;
     let films = (
-        Film::new(&query.thumbnails.slowed(), &warps.query, span, half),
+        Film::new(query.thumbnails, &warps.query, span, half),
         Film::new(&reference.thumbnails, &warps.reference, there, half),
     );
     let films = (&films.0, &films.1);

@@ -6,6 +6,7 @@ use super::dot::dot;
 use super::film::{Film, Look, Warps};
 use super::geometry::{Affine, middle};
 use super::homography::Homography;
+use super::query::Query;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 
@@ -34,7 +35,7 @@ pub(super) fn straighten(
     tilted: Option<Homography>,
     look: Look,
     (line, span): (Line, (f64, f64)),
-    films: (&VideoFingerprint, &VideoFingerprint),
+    films: (&Query, &VideoFingerprint),
     config: &VideoMatchConfig,
 ) -> Homography {
     let time = (span.0 + span.1) / 2.0;
@@ -68,7 +69,7 @@ pub(super) fn polish(
     map: Homography,
     look: Look,
     timing: (Line, (f64, f64)),
-    films: (&VideoFingerprint, &VideoFingerprint),
+    films: (&Query, &VideoFingerprint),
     steps: &[f64],
     config: &VideoMatchConfig,
 ) -> (f32, Homography) {
@@ -211,7 +212,7 @@ fn agreement(
     map: &Homography,
     look: Look,
     (line, span): (Line, (f64, f64)),
-    (query, reference): (&VideoFingerprint, &VideoFingerprint),
+    (query, reference): (&Query, &VideoFingerprint),
     least: usize,
     config: &VideoMatchConfig,
 ) -> f32 {
@@ -220,7 +221,7 @@ fn agreement(
         return f32::MIN;
     }
     let there = (line.at(span.0) - 1.0, line.at(span.1) + 1.0);
-    let own = Film::new(&query.thumbnails, &warps.query, span, config.detrend);
+    let own = Film::new(query.thumbnails, &warps.query, span, config.detrend);
     let other = Film::new(
         &reference.thumbnails,
         &warps.reference,

@@ -4,6 +4,7 @@ use super::film::{Film, Warps};
 use super::geometry::middle;
 use super::homography::Homography;
 use super::overlay;
+use super::query::Query;
 use super::substance::Likeness;
 use super::timeline::Line;
 use crate::found::{PictureContext, Surroundings};
@@ -109,7 +110,7 @@ pub(super) fn measure(
     placed: (&Homography, bool),
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
-    query: &VideoFingerprint,
+    query: &Query,
 ) -> Picture {
     let told = told(films, warps, timing, reference, query);
     picture(told, warps, placed, timing.1, reference, query)
@@ -123,7 +124,7 @@ pub(super) fn measure_still(
     placed: (&Homography, bool),
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
-    query: &VideoFingerprint,
+    query: &Query,
 ) -> Picture {
     let area = reference.thumbnails.width * reference.thumbnails.height;
     let mut evidence = vec![Some(false); area];
@@ -144,7 +145,7 @@ fn picture(
     (map, mirrored): (&Homography, bool),
     span: (f64, f64),
     reference: &VideoFingerprint,
-    query: &VideoFingerprint,
+    query: &Query,
 ) -> Picture {
     let thumbs = &reference.thumbnails;
     let Told {
@@ -170,7 +171,7 @@ fn picture(
         thumbs.width,
         inner(cells, thumbs.width, thumbs.height),
     );
-    let surroundings = surroundings(&query.thumbnails, query_rect, span);
+    let surroundings = surroundings(query.thumbnails, query_rect, span);
     let reference_rect = if mirrored {
         Rect::new(1.0 - seen.x1, seen.y0, 1.0 - seen.x0, seen.y1)
     } else {
@@ -194,9 +195,9 @@ impl Told {
         warps: &Warps,
         timing: (Line, (f64, f64)),
         reference: &VideoFingerprint,
-        query: &VideoFingerprint,
+        query: &Query,
     ) -> Told {
-        let standing = overlay::standing(warps, timing, query, reference);
+        let standing = overlay::standing(warps, timing, query.thumbnails, &reference.thumbnails);
         for (&pixel, _) in warps.pixels.iter().zip(&standing).filter(|(_, on)| **on) {
             evidence[pixel].get_or_insert(false);
         }
@@ -213,7 +214,7 @@ fn told(
     warps: &Warps,
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
-    query: &VideoFingerprint,
+    query: &Query,
 ) -> Told {
     let area = reference.thumbnails.width * reference.thumbnails.height;
     let (line, span) = timing;
@@ -228,7 +229,7 @@ pub(super) fn cover(
     warps: &Warps,
     timing: (Line, (f64, f64)),
     reference: &VideoFingerprint,
-    query: &VideoFingerprint,
+    query: &Query,
 ) -> Vec<Option<bool>> {
     let told = told(films, warps, timing, reference, query);
     let width = reference.thumbnails.width;
@@ -295,7 +296,7 @@ impl Motion {
         cells: [usize; 4],
         thumbs: &Thumbnails,
         map: &Homography,
-        (aspect, query): (f64, &VideoFingerprint),
+        (aspect, query): (f64, &Query),
     ) -> Rect {
         let (w, h) = (thumbs.width, thumbs.height);
         let [x0, y0, x1, y1] = cells;
@@ -503,20 +504,19 @@ fn surroundings(thumbs: &Thumbnails, rect: Rect, span: (f64, f64)) -> Surroundin
 mod tests {
     use super::*;
     use crate::video::geometry::Affine;
-    use likeness_core::Density;
-    use likeness_core::video::Thumbnails;
 
     #[test]
     fn edges_are_found_between_pixels() {
         let thumbs = Thumbnails::sparse();
         let (w, h) = (thumbs.width, thumbs.height);
-        let query = VideoFingerprint {
+        let film = Thumbnails::new();
+        let query = Query {
             duration: 10.0,
             aspect: 16.0 / 9.0,
-            density: Density::Query,
-            keyframes: Vec::new(),
-            thumbnails: Thumbnails::new(),
-            plates: Vec::new(),
+            keyframes: &[],
+            thumbnails: &film,
+            fine: &film,
+            plates: &[],
         };
         let half = Homography::from(Affine {
             a: 0.5,

@@ -2,6 +2,7 @@
 
 use super::config::VideoMatchConfig;
 use super::homography::Homography;
+use super::query::Query;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Descriptor, Keyframe, Keypoint, VideoConfig};
@@ -37,7 +38,7 @@ struct Projected {
 
 /// Looks for the reference's keypoints in all query keyframes of `span`.
 pub(super) fn refind(
-    query: &VideoFingerprint,
+    query: &Query,
     reference: &VideoFingerprint,
     (map, flip): (&Homography, bool),
     line: Line,

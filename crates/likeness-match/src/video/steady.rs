@@ -7,11 +7,11 @@
 
 use super::candidates::Pair;
 use super::config::VideoMatchConfig;
-use super::dot::dot;
 use super::film::{Look, tap};
 use super::geometry::{Fit, middle};
 use super::homography::Homography;
 use super::polish::{self, WANDERING};
+use super::query::Query;
 use super::timeline::Line;
 use super::{Comparison, Verified, spread};
 use likeness_core::VideoFingerprint;
@@ -30,10 +30,13 @@ const ROUNDS: usize = 2;
 
 /// A part of a query, whose picture may have been made to stay where it is.
 struct Part {
-    /// The query, its film on a reference's clock.
-    query: VideoFingerprint,
+    duration: f64,
+    aspect: f64,
+    keyframes: Vec<Keyframe>,
     /// Its film on its own clock.
     fine: Thumbnails,
+    /// Its film on a reference's clock.
+    slowed: Thumbnails,
 }
 
 impl Comparison<'_> {
@@ -46,7 +49,7 @@ impl Comparison<'_> {
         let times = fit.inliers.iter().map(|pair| pair.query_time);
         let (start, end) = spread(times, config.reach);
         let start = start.max(0.0).floor();
-        let part = Part::of((self.query, self.fine), (start, end));
+        let part = Part::of(&self.query, (start, end));
         let mut inliers = fit.inliers.clone();
         inliers.iter_mut().for_each(|pair| pair.query_time -= start);
         let fit = &Fit {
@@ -60,8 +63,7 @@ impl Comparison<'_> {
     /// The same comparison with a part of the query.
     fn on<'a>(&'a self, part: &'a Part) -> Comparison<'a> {
         Comparison {
-            query: &part.query,
-            fine: &part.fine,
+            query: part.as_query(),
             ..*self
         }
     }
@@ -87,7 +89,7 @@ impl Comparison<'_> {
     /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the
     /// reference's along `line`.
     fn steadied(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> Option<Part> {
-        let (query, fine) = (self.query, self.fine);
+        let (query, fine) = (&self.query, self.query.fine);
         let films = Films::new(self);
         let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
         let (maps, laid) = films.follow(fit.map, line, start);
@@ -107,19 +109,37 @@ impl Comparison<'_> {
             let number = fine.index(frame.seconds()).min(maps.len() - 1);
             moved(frame, &maps[number], &fit.map, query.aspect)
         });
-        let query = VideoFingerprint {
-            keyframes: keyframes.collect(),
-            thumbnails: fine.slowed(),
-            plates: Vec::new(),
-            ..*query
-        };
-        Some(Part { query, fine })
+        let keyframes = keyframes.collect();
+        Some(Part::new(query, query.duration, keyframes, fine))
     }
 }
 
 impl Part {
+    fn new(of: &Query, duration: f64, keyframes: Vec<Keyframe>, fine: Thumbnails) -> Part {
+        Part {
+            duration,
+            aspect: of.aspect,
+            keyframes,
+            slowed: fine.slowed(),
+            fine,
+        }
+    }
+
+    /// Nothing in it stands still, so that it needs no plates.
+    fn as_query(&self) -> Query<'_> {
+        Query {
+            duration: self.duration,
+            aspect: self.aspect,
+            keyframes: &self.keyframes,
+            thumbnails: &self.slowed,
+            fine: &self.fine,
+            plates: &[],
+        }
+    }
+
     /// What a query shows from `start` whole seconds to `end`, with times from there.
-    fn of((query, fine): (&VideoFingerprint, &Thumbnails), (start, end): (f64, f64)) -> Part {
+    fn of(query: &Query, (start, end): (f64, f64)) -> Part {
+        let fine = query.fine;
         let rate = f64::from(VideoConfig::DEFAULT.keyframe_rate);
         let inside = |frame: &&Keyframe| (start..end).contains(&(f64::from(frame.slot) / rate));
         let keyframes = query.keyframes.iter().filter(inside).map(|frame| Keyframe {
@@ -133,14 +153,8 @@ impl Part {
             pixels: fine.pixels[first * area..last * area].to_vec(),
             ..*fine
         };
-        let query = VideoFingerprint {
-            duration: end.min(query.duration) - start,
-            keyframes: keyframes.collect(),
-            thumbnails: fine.slowed(),
-            plates: Vec::new(),
-            ..*query
-        };
-        Part { query, fine }
+        let duration = end.min(query.duration) - start;
+        Part::new(query, duration, keyframes.collect(), fine)
     }
 }
 
@@ -199,7 +213,6 @@ impl Films<'_> {
     fn new<'a>(comparison: &Comparison<'a>) -> Films<'a> {
         let Comparison {
             query,
-            fine,
             reference,
             look,
             ..
@@ -213,7 +226,7 @@ impl Films<'_> {
             ]
         };
         Films {
-            fine,
+            fine: query.fine,
             query_aspect: query.aspect,
             reference,
             look,
@@ -268,7 +281,7 @@ impl Films<'_> {
     /// shows too little of it.
     fn agreement(&self, map: &Homography, own: &[u8], other: &[u8]) -> f32 {
         let film = &self.reference.thumbnails;
-        let (mut a, mut b) = (Vec::with_capacity(other.len()), Vec::new());
+        let mut sums = Sums::default();
         for (number, &place) in self.places.iter().enumerate() {
             let [x, y] = map.apply(place);
             let to = tap(x / self.query_aspect, y, self.fine.width, self.fine.height);
@@ -278,21 +291,17 @@ impl Films<'_> {
                 true => film.width - 1 - column,
                 false => column,
             };
-            a.push(tap.read(own, self.fine.width));
-            b.push(f32::from(other[row * film.width + column]));
+            let (a, b) = (
+                tap.read(own, self.fine.width),
+                other[row * film.width + column],
+            );
+            sums.add(f64::from(a), f64::from(b));
         }
-        if (a.len() as f64) < SEEN * self.places.len() as f64 {
+        if sums.count < SEEN * self.places.len() as f64 {
             return f32::MIN;
         }
-        level(&mut a);
-        level(&mut b);
-        let norm = (dot(&a, &a) * dot(&b, &b)).sqrt();
         let sign = if self.look.inverted { -1.0 } else { 1.0 };
-        if norm > 0.0 {
-            sign * dot(&a, &b) / norm
-        } else {
-            0.0
-        }
+        sign * sums.correlation() as f32
     }
 
     /// The query's film as if each picture showed the reference where `still` has it.
@@ -325,9 +334,38 @@ impl Films<'_> {
     }
 }
 
-fn level(values: &mut [f32]) {
-    let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
-    values.iter_mut().for_each(|value| *value -= mean);
+/// Sums over pairs of grey levels.
+#[derive(Debug, Default)]
+struct Sums {
+    count: f64,
+    a: f64,
+    b: f64,
+    aa: f64,
+    bb: f64,
+    ab: f64,
+}
+
+impl Sums {
+    fn add(&mut self, a: f64, b: f64) {
+        self.count += 1.0;
+        self.a += a;
+        self.b += b;
+        self.aa += a * a;
+        self.bb += b * b;
+        self.ab += a * b;
+    }
+
+    /// 0 where either side is all of one grey.
+    fn correlation(&self) -> f64 {
+        let about = |both: f64, one: f64, other: f64| both - one * other / self.count;
+        let norm = (about(self.aa, self.a, self.a) * about(self.bb, self.b, self.b)).sqrt();
+        // What rounding leaves of pictures of one grey is no detail.
+        if norm > 1e-6 * (self.aa * self.bb).sqrt() {
+            about(self.ab, self.a, self.b) / norm
+        } else {
+            0.0
+        }
+    }
 }
 
 /// A keyframe with its keypoints where `still` would have them, not `map`.

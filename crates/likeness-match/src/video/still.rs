@@ -48,7 +48,7 @@ impl Comparison<'_> {
         warps.pixels.len() as f64 >= weights.still_visible * area
             && shown.area >= weights.still_area
             && self.query.duration.min(self.reference.duration) >= config.min_seconds
-            && stays(warps, &self.query.thumbnails, weights)
+            && stays(warps, self.query.thumbnails, weights)
     }
 
     /// Whether the query's edge cuts off a side of the reference while there is room beyond the other side. So
@@ -65,7 +65,7 @@ impl Comparison<'_> {
     /// What is known of each of the warps' pixels over some seconds of the query.
     fn known(&self, warps: &Warps, span: (f64, f64)) -> Vec<Likeness> {
         let there = (0.0, 2.0 * MOMENT.start);
-        let (query, reference) = (&self.query.thumbnails, &self.reference.thumbnails);
+        let (query, reference) = (self.query.thumbnails, &self.reference.thumbnails);
         let films = (
             Film::raw(query, &warps.query, span),
             Film::raw(reference, &warps.reference, there),
@@ -80,7 +80,7 @@ impl Comparison<'_> {
         span: (f64, f64),
         config: &VideoMatchConfig,
     ) -> Option<Placed> {
-        let (query, reference, look) = (self.query, self.reference, self.look);
+        let (query, reference, look) = (&self.query, self.reference, self.look);
         let warps = Warps::new(&map, look, reference, query);
         let shown = Shown {
             turn: map.near(middle(reference.aspect)).rotation_degrees(),
@@ -118,7 +118,7 @@ impl Comparison<'_> {
     /// Weighs whether the query is the one picture of a reference that stands still; `None` where that
     /// is below the threshold.
     fn examine_still(&self, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
-        let (query, reference, look) = (self.query, self.reference, self.look);
+        let (query, reference, look) = (&self.query, self.reference, self.look);
         let weights = &config.evidence;
         let span = (0.0, query.duration.min(LOOK));
         let first = self.placed(fit.map, span, config)?;
@@ -126,7 +126,7 @@ impl Comparison<'_> {
         if first.evidence(weights) < self.threshold - weights.doubt {
             return None;
         }
-        let plates = Plates::about(span.1 / 2.0, (query, reference))?;
+        let plates = Plates::about(span.1 / 2.0, (self.query, reference))?;
         let (map, detail) = plates.compare(fit.map, look);
         let placed = self.placed(map, span, config)?;
         let known = self.known(&placed.warps, span);
