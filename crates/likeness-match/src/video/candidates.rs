@@ -80,7 +80,7 @@ pub(super) fn hypotheses(
         true => config.agreement,
         false => config.partial_agreement,
     };
-    let mut binned = bins(&hits, aspect, config);
+    let mut binned = crowded(bins(&hits, aspect, config), agreement.votes);
     binned.sort_unstable();
     let mut ranked: Vec<(usize, &[(Bin, u32)])> = binned
         .chunk_by(|a, b| a.0 == b.0)
@@ -197,7 +197,20 @@ impl Bin {
             && (self.x - other.x).abs() <= 1
             && (self.y - other.y).abs() <= 1
     }
+
+    /// A number below `1 << SLOT_BITS` by Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4).
+    fn slot(&self) -> usize {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let [level, turn, x, y] = [self.level, self.turn, self.x, self.y].map(|v| v as u8);
+        let place = u64::from_le_bytes([level, turn, x, y, self.mirrored.into(), self.grid, 0, 0]);
+        let moment = u64::from(self.reference.0) << 32 | u64::from(self.offset as u32);
+        let mixed = (moment.wrapping_mul(GOLDEN) ^ place).wrapping_mul(GOLDEN);
+        (mixed >> (u64::BITS - SLOT_BITS)) as usize
+    }
 }
+
+/// Slots in which bins are counted, as a power of two: some times as many as a window has bins.
+const SLOT_BITS: u32 = 20;
 
 /// Angle bins of a full turn.
 const TURNS: i8 = 8;
@@ -236,6 +249,16 @@ fn bins(hits: &[Hit], aspect: f64, config: &VideoMatchConfig) -> Vec<(Bin, u32)>
             ));
         }
     }
+    binned
+}
+
+/// Leaves out most of what lies in bins of fewer than `least` hits: bins are counted by their slots, which some share.
+fn crowded(mut binned: Vec<(Bin, u32)>, least: usize) -> Vec<(Bin, u32)> {
+    let mut counts = vec![0u32; 1 << SLOT_BITS];
+    for (bin, _) in &binned {
+        counts[bin.slot()] += 1;
+    }
+    binned.retain(|(bin, _)| counts[bin.slot()] as usize >= least);
     binned
 }
 

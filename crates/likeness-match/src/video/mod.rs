@@ -50,7 +50,7 @@ use likeness_index::{Store, StoreError};
 use query::Query;
 use rayon::prelude::*;
 use refind::Which;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use substance::Substance;
 use timeline::{Line, Products};
 
@@ -122,25 +122,20 @@ fn find(
     let mut verified: Vec<Verified> = Vec::new();
     let slowed = query.thumbnails.slowed();
     let query = Query::new(query, &slowed);
-    let verify_all = |hypotheses: &[&Hypothesis], way| -> Result<Vec<Verified>, StoreError> {
+    let verify_all = |hypotheses: Vec<Hypothesis>| -> Result<Vec<Verified>, StoreError> {
+        let by_reference = by_reference(hypotheses);
         let verify =
-            |hypothesis: &&Hypothesis| verify(query, hypothesis, way, store, threshold, config);
-        let found: Result<Vec<Option<Verified>>, _> = hypotheses.par_iter().map(verify).collect();
+            |hypotheses: &Vec<Hypothesis>| verify(query, hypotheses, store, threshold, config);
+        let found: Result<Vec<Vec<Verified>>, _> = by_reference.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
     for window in query.keyframes.chunks(config.window) {
         let hypotheses = candidates::hypotheses(query.aspect, window, store, config)?;
-        let all: Vec<&Hypothesis> = hypotheses.iter().collect();
-        let mut found = verify_all(&all, Way::AsItIs)?;
-        found.extend(verify_all(
-            &unexplained(&hypotheses, &found),
-            Way::Steadied,
-        )?);
+        let mut found = verify_all(hypotheses)?;
         if let ([], [first, .., last]) = (&found[..], window) {
             let span = (first.seconds(), last.seconds());
             let hypotheses = motion::hypotheses(&query, span, store, config)?;
-            let all: Vec<&Hypothesis> = hypotheses.iter().collect();
-            found = verify_all(&all, Way::AsItIs)?;
+            found = verify_all(hypotheses)?;
         }
         for new in found {
             add(&mut verified, new);
@@ -149,19 +144,24 @@ fn find(
     Ok(verified)
 }
 
+/// Hypotheses about each reference, in the order in which they come.
+fn by_reference(hypotheses: Vec<Hypothesis>) -> Vec<Vec<Hypothesis>> {
+    let mut groups: BTreeMap<ReferenceId, Vec<Hypothesis>> = BTreeMap::new();
+    for hypothesis in hypotheses {
+        groups
+            .entry(hypothesis.reference)
+            .or_default()
+            .push(hypothesis);
+    }
+    groups.into_values().collect()
+}
+
 /// How a query is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     AsItIs,
     /// As if its picture did not wander, which takes as long as all else.
     Steadied,
-}
-
-/// The first hypothesis of each reference that was not found.
-fn unexplained<'a>(hypotheses: &'a [Hypothesis], found: &[Verified]) -> Vec<&'a Hypothesis> {
-    let mut seen: BTreeSet<ReferenceId> = found.iter().map(|f| f.seen.reference).collect();
-    let first = |hypothesis: &&Hypothesis| seen.insert(hypothesis.reference);
-    hypotheses.iter().filter(first).collect()
 }
 
 /// A query and what it may show.
@@ -176,56 +176,77 @@ struct Comparison<'a> {
     threshold: f64,
 }
 
-/// Fits a hypothesis and weighs the evidence; `None` where that is below `threshold`.
+/// The stretches of one reference that a query shows, by hypotheses about it, the best first: as it is, or else as
+/// if its picture did not wander.
 fn verify(
     query: Query,
-    hypothesis: &Hypothesis,
-    way: Way,
+    hypotheses: &[Hypothesis],
     store: &dyn Store,
     threshold: f64,
     config: &VideoMatchConfig,
-) -> Result<Option<Verified>, StoreError> {
-    let Some(reference) = store.video(hypothesis.reference)? else {
-        return Ok(None);
+) -> Result<Vec<Verified>, StoreError> {
+    let Some(best) = hypotheses.first() else {
+        return Ok(Vec::new());
     };
-    let excluded = store.excluded(hypothesis.reference);
+    let id = best.reference;
+    let Some(reference) = store.video(id)? else {
+        return Ok(Vec::new());
+    };
+    let excluded = store.excluded(id);
     let reference = exclusion::stilled(&reference, excluded);
-    let comparison = Comparison {
-        query,
-        id: hypothesis.reference,
-        reference: &reference,
-        look: hypothesis.look,
-        coarse: hypothesis.coarse,
-        threshold,
+    let fit = |hypothesis: &Hypothesis, way| {
+        let comparison = Comparison {
+            query,
+            id,
+            reference: &reference,
+            look: hypothesis.look,
+            coarse: hypothesis.coarse,
+            threshold,
+        };
+        let found = comparison.fit(hypothesis, way, excluded.is_some(), config)?;
+        exclusion::cut(found, excluded, config)
     };
-    let mut pairs = hypothesis.pairs.clone();
-    pairs
-        .iter_mut()
-        .for_each(|pair| pair.reference[0] *= reference.aspect);
-    let reach = match hypothesis.coarse {
-        true => config.coarse_inlier_distance,
-        false => config.inlier_distance,
-    };
-    let Some(fit) = geometry::fit(&pairs, reach, hypothesis.inliers, config) else {
-        return Ok(None);
-    };
-    let tilted = match hypothesis.coarse || way == Way::Steadied {
-        true => None,
-        false => homography::tilted(&pairs, &fit, reach, reference.aspect),
-    };
-    let found = match reference.thumbnails.stand_still() {
-        // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
-        true if excluded.is_some() || way == Way::Steadied => None,
-        true => comparison.weigh_still(&fit, tilted.as_ref(), config),
-        false => match way {
-            Way::AsItIs => comparison.weigh(&fit, tilted, config),
-            Way::Steadied => comparison.weigh_steadied(&fit, config),
-        },
-    };
-    Ok(found.and_then(|found| exclusion::cut(found, excluded, config)))
+    let as_it_is = hypotheses.par_iter();
+    let as_it_is = as_it_is.filter_map(|hypothesis| fit(hypothesis, Way::AsItIs));
+    let mut found: Vec<Verified> = as_it_is.collect();
+    if found.is_empty() && !best.coarse {
+        found.extend(fit(best, Way::Steadied));
+    }
+    Ok(found)
 }
 
 impl Comparison<'_> {
+    /// Fits a transform to a hypothesis and weighs the evidence; `None` where that is below the threshold.
+    fn fit(
+        &self,
+        hypothesis: &Hypothesis,
+        way: Way,
+        excluded: bool,
+        config: &VideoMatchConfig,
+    ) -> Option<Verified> {
+        let aspect = self.reference.aspect;
+        let mut pairs = hypothesis.pairs.clone();
+        pairs
+            .iter_mut()
+            .for_each(|pair| pair.reference[0] *= aspect);
+        let reach = match self.coarse {
+            true => config.coarse_inlier_distance,
+            false => config.inlier_distance,
+        };
+        let fit = geometry::fit(&pairs, reach, hypothesis.inliers, config)?;
+        let tilted = match self.coarse || way == Way::Steadied {
+            true => None,
+            false => homography::tilted(&pairs, &fit, reach, aspect),
+        };
+        match (self.reference.thumbnails.stand_still(), way) {
+            // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
+            (true, Way::AsItIs) if !excluded => self.weigh_still(&fit, tilted.as_ref(), config),
+            (true, _) => None,
+            (false, Way::AsItIs) => self.weigh(&fit, tilted, config),
+            (false, Way::Steadied) => self.weigh_steadied(&fit, config),
+        }
+    }
+
     /// Weighs a transform, and one that is `tilted`, and what they become where the films agree best; `None` where
     /// the evidence is below the threshold.
     fn weigh(&self, fit: &Fit, tilted: Option<Fit>, config: &VideoMatchConfig) -> Option<Verified> {

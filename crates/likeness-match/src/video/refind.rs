@@ -62,10 +62,11 @@ pub(super) fn refind(
             keypoints.retain(|keypoint| !others.iter().any(|f| stays(keypoint, f, config)));
         }
         let expected = project(&keypoints, (reference.aspect, query.aspect), map, flip);
+        let there = placed(frame, query.aspect);
         sum.expected += expected.len();
-        sum.found += count(&expected, frame, query.aspect, [0.0, 0.0], config);
+        sum.found += count(&expected, &there, [0.0, 0.0], config);
         for shift in SHIFTS {
-            wrong += count(&expected, frame, query.aspect, shift, config);
+            wrong += count(&expected, &there, shift, config);
         }
     }
     sum.chance = wrong as f64 / SHIFTS.len() as f64;
@@ -159,31 +160,44 @@ fn stays(keypoint: &Keypoint, frame: &Keyframe, config: &VideoMatchConfig) -> bo
     })
 }
 
-/// How many of the expected keypoints the frame has, displaced by `shift`.
+/// A query's keypoint and its place, in picture heights.
+struct Placed<'a> {
+    x: f64,
+    y: f64,
+    keypoint: &'a Keypoint,
+}
+
+/// The keypoints of a query's frame, from the top down.
+fn placed(frame: &Keyframe, aspect: f64) -> Vec<Placed<'_>> {
+    let place = |keypoint| {
+        let (x, y) = words::place(keypoint);
+        Placed {
+            x: f64::from(x) * aspect,
+            y: f64::from(y),
+            keypoint,
+        }
+    };
+    let mut there: Vec<Placed> = frame.keypoints.iter().map(place).collect();
+    there.sort_by(|a, b| a.y.total_cmp(&b.y));
+    there
+}
+
+/// How many of the expected keypoints are there, displaced by `shift`.
 fn count(
     expected: &[Projected],
-    frame: &Keyframe,
-    aspect: f64,
+    there: &[Placed],
     shift: [f64; 2],
     config: &VideoMatchConfig,
 ) -> usize {
-    let places: Vec<(f64, f64, &Keypoint)> = frame
-        .keypoints
-        .iter()
-        .map(|keypoint| {
-            let (x, y) = words::place(keypoint);
-            (
-                f64::from(x) * aspect - shift[0],
-                f64::from(y) - shift[1],
-                keypoint,
-            )
-        })
-        .collect();
     let reach = config.refind_distance;
     let found = |p: &&Projected| {
-        places.iter().any(|(x, y, keypoint)| {
-            (x - p.x).abs() < reach && (y - p.y).abs() < reach && same(p, keypoint, config)
-        })
+        let [x, y] = [p.x + shift[0], p.y + shift[1]];
+        let above = there.partition_point(|other| other.y <= y - reach);
+        let near = there[above..]
+            .iter()
+            .take_while(|other| other.y < y + reach);
+        near.filter(|other| (other.x - x).abs() < reach)
+            .any(|other| same(p, other.keypoint, config))
     };
     expected.iter().filter(found).count()
 }
