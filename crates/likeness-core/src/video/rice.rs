@@ -127,27 +127,59 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    fn take(&mut self, bits: u32) -> Result<u32, WireError> {
-        while self.count < bits {
-            let (&first, rest) = self.bytes.split_first().ok_or(WireError::Truncated)?;
+    /// Reads ahead as many whole bytes as there is room for.
+    fn fill(&mut self) {
+        while self.count < u64::BITS - 8 {
+            let Some((&first, rest)) = self.bytes.split_first() else {
+                return;
+            };
             self.pending |= u64::from(first) << self.count;
             self.count += 8;
             self.bytes = rest;
         }
-        let value = self.pending & ((1 << bits) - 1);
+    }
+
+    /// Leaves out bits that were read ahead, fewer than 64.
+    fn skip(&mut self, bits: u32) {
         self.pending >>= bits;
         self.count -= bits;
+    }
+
+    fn take(&mut self, bits: u32) -> Result<u32, WireError> {
+        if self.count < bits {
+            self.fill();
+        }
+        if self.count < bits {
+            return Err(WireError::Truncated);
+        }
+        let value = self.pending & ((1 << bits) - 1);
+        self.skip(bits);
         Ok(value as u32)
     }
 
-    fn take_rice(&mut self, parameter: u32) -> Result<u32, WireError> {
-        let mut quotient = 0;
-        while self.take(1)? == 1 {
-            quotient += 1;
-            if quotient > 512 {
+    /// Takes ones up to a zero, and that: how many ones.
+    fn take_unary(&mut self) -> Result<u32, WireError> {
+        let mut all = 0;
+        loop {
+            let ones = self.pending.trailing_ones().min(self.count);
+            all += ones;
+            if all > 512 {
                 return Err(WireError::OutOfRange("pixel residual"));
             }
+            if ones < self.count {
+                self.skip(ones + 1);
+                return Ok(all);
+            }
+            self.skip(ones);
+            self.fill();
+            if self.count == 0 {
+                return Err(WireError::Truncated);
+            }
         }
+    }
+
+    fn take_rice(&mut self, parameter: u32) -> Result<u32, WireError> {
+        let quotient = self.take_unary()?;
         if parameter > 8 {
             return Err(WireError::OutOfRange("Rice parameter"));
         }
@@ -156,9 +188,51 @@ impl<'a> BitReader<'a> {
 
     /// Only padding may be left: zeros, less than a byte.
     fn finish(self) -> Result<(), WireError> {
-        match self.bytes.len() {
+        match self.bytes.len() + self.count as usize / 8 {
             0 if self.pending == 0 => Ok(()),
             n => Err(WireError::TrailingBytes(n)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_come_back() {
+        let check = |name: &str, area: usize, grey: &dyn Fn(usize) -> u8| {
+            let pixels: Vec<u8> = (0..5 * area).map(grey).collect();
+            for shift in [0, 3] {
+                let bytes = encode(pixels.chunks_exact(area), shift);
+                let want: Vec<u8> = pixels
+                    .iter()
+                    .map(|&grey| restored(u32::from(grey) >> shift, shift))
+                    .collect();
+                let size = (5, area);
+                assert_eq!(decode(&bytes, size, shift), Ok(want), "{name}");
+                let short = &bytes[..bytes.len() - 1];
+                assert!(decode(short, size, shift).is_err(), "{name}, cut off");
+                let long = [&bytes[..], &[0]].concat();
+                assert!(decode(&long, size, shift).is_err(), "{name}, with more");
+            }
+        };
+        check("one grey", 64, &|_| 77);
+        check("a slope", 64, &|i| (i % 64) as u8);
+        check("noise", 61, &|i| (i * i % 251) as u8);
+        // Small differences choose a code in which the one great one is long.
+        check("a spark", 500, &|i| if i == 1200 { 255 } else { 0 });
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        let check = |bytes: &[u8], want: WireError| {
+            assert_eq!(decode(bytes, (1, 64), 0), Err(want), "{bytes:?}");
+        };
+        check(&[], WireError::OutOfRange("picture count"));
+        check(&[0x10; 9], WireError::OutOfRange("pixel"));
+        check(&[0x0f; 9], WireError::OutOfRange("Rice parameter"));
+        check(&[0xff; 90], WireError::OutOfRange("pixel residual"));
+        check(&[7, 0, 0, 0, 0, 0, 0, 0, 0], WireError::Truncated);
     }
 }
