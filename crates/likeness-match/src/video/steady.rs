@@ -5,7 +5,9 @@
 //! "An iterative image registration technique"); then the query is drawn anew as if it had stayed where that
 //! transform has it, and is compared as any other.
 
+use super::Verified;
 use super::candidates::Pair;
+use super::comparison::{Comparison, spread};
 use super::config::VideoMatchConfig;
 use super::film::{Look, tap};
 use super::geometry::{Fit, middle};
@@ -13,7 +15,6 @@ use super::homography::Homography;
 use super::polish::{self, WANDERING};
 use super::query::Query;
 use super::timeline::Line;
-use super::{Comparison, Verified, spread};
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails, VideoConfig};
 

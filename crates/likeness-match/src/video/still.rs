@@ -5,6 +5,7 @@
 //! it: they go on to move. Slides of one lecture share a layout, and months of a calendar their fields; their words
 //! and numbers differ.
 
+use super::comparison::{Comparison, segment};
 use super::config::{Evidence, VideoMatchConfig};
 use super::detail::{Detail, Plates};
 use super::evidence::Shown;
@@ -15,7 +16,7 @@ use super::rectangles;
 use super::refind::{Which, refind};
 use super::substance::{Likeness, Substance, likeness};
 use super::timeline::Line;
-use super::{Comparison, Seen, Verified, segment};
+use super::{Seen, Verified};
 use likeness_core::report::Segment;
 use likeness_core::video::Thumbnails;
 

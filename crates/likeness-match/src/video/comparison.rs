@@ -1,0 +1,272 @@
+//! A query beside a reference: a transform fitted, a line of time found, the evidence weighed.
+
+use super::candidates::Hypothesis;
+use super::config::VideoMatchConfig;
+use super::evidence::{Shown, Signs};
+use super::film::{Film, Look, Warps};
+use super::geometry::{self, Fit, middle};
+use super::homography::{self, Homography};
+use super::query::Query;
+use super::refind::{self, Which};
+use super::substance::{self, Substance};
+use super::timeline::{self, Line, Products};
+use super::{Seen, Verified, ends, polish, rectangles, segments};
+use likeness_core::report::Segment;
+use likeness_core::{ReferenceId, VideoFingerprint};
+
+/// How a query is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    AsItIs,
+    /// As if its picture did not wander, which takes as long as all else.
+    Steadied,
+}
+
+/// A query and what it may show.
+pub(super) struct Comparison<'a> {
+    pub query: Query<'a>,
+    pub id: ReferenceId,
+    pub reference: &'a VideoFingerprint,
+    pub look: Look,
+    /// Whether only motion speaks for it.
+    pub coarse: bool,
+    /// Evidence from which it is a match.
+    pub threshold: f64,
+}
+
+impl Comparison<'_> {
+    /// Fits a transform to a hypothesis and weighs the evidence; `None` where that is below the threshold.
+    pub(super) fn fit(
+        &self,
+        hypothesis: &Hypothesis,
+        way: Way,
+        excluded: bool,
+        config: &VideoMatchConfig,
+    ) -> Option<Verified> {
+        let aspect = self.reference.aspect;
+        let mut pairs = hypothesis.pairs.clone();
+        pairs
+            .iter_mut()
+            .for_each(|pair| pair.reference[0] *= aspect);
+        let reach = match self.coarse {
+            true => config.coarse_inlier_distance,
+            false => config.inlier_distance,
+        };
+        let fit = geometry::fit(&pairs, reach, hypothesis.inliers, config)?;
+        let tilted = match self.coarse || way == Way::Steadied {
+            true => None,
+            false => homography::tilted(&pairs, &fit, reach, aspect),
+        };
+        match (self.reference.thumbnails.stand_still(), way) {
+            // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
+            (true, Way::AsItIs) if !excluded => self.weigh_still(&fit, tilted.as_ref(), config),
+            (true, _) => None,
+            (false, Way::AsItIs) => self.weigh(&fit, tilted, config),
+            (false, Way::Steadied) => self.weigh_steadied(&fit, config),
+        }
+    }
+
+    /// Weighs a transform, and one that is `tilted`, and what they become where the films agree best; `None` where
+    /// the evidence is below the threshold.
+    fn weigh(&self, fit: &Fit, tilted: Option<Fit>, config: &VideoMatchConfig) -> Option<Verified> {
+        // Transforms are off by enough, yet, to make a good match a doubtful one.
+        let doubt = config.evidence.doubt;
+        let flat = self.examine(fit, doubt, config);
+        let steep = |tilted: &Fit| self.examine(tilted, doubt, config);
+        let new = match (flat, tilted.as_ref().and_then(steep)) {
+            (Some(flat), Some(steep)) if steep.seen.evidence > flat.seen.evidence => steep,
+            (Some(flat), _) => flat,
+            (None, Some(steep)) => steep,
+            (None, None) => return None,
+        };
+        let segment = &new.seen.segment;
+        let timing = (new.line, (segment.query_start, segment.query_end));
+        let (look, films) = (self.look, (&self.query, self.reference));
+        let map = match self.coarse {
+            true => polish::polish(fit.map, look, timing, films, polish::COARSE, config).1,
+            false => {
+                let tilt = tilted.as_ref().map(|fit| fit.map);
+                polish::straighten(fit.map, tilt, look, timing, films, config)
+            }
+        };
+        let polished = (map != fit.map)
+            .then(|| {
+                let tilted = tilted.filter(|_| !map.is_flat());
+                let fit = tilted.unwrap_or_else(|| fit.clone());
+                self.examine(&Fit { map, ..fit }, 0.0, config)
+            })
+            .flatten();
+        let sure = |found: &Verified| found.seen.evidence >= self.threshold;
+        polished.filter(sure).or(Some(new).filter(sure))
+    }
+
+    /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
+    /// below the threshold by more than `doubt` even before it is compared with decoys.
+    pub(super) fn examine(
+        &self,
+        fit: &Fit,
+        doubt: f64,
+        config: &VideoMatchConfig,
+    ) -> Option<Verified> {
+        let (query, reference, look) = (&self.query, self.reference, self.look);
+        let warps = Warps::new(&fit.map, look, reference, query);
+        let area = reference.thumbnails.width * reference.thumbnails.height;
+        if warps.pixels.len() < area / 20 {
+            return None;
+        }
+        let film = |span| Film::new(query.thumbnails, &warps.query, span, config.detrend);
+        let film_of_reference = |span| {
+            Film::new(
+                &reference.thumbnails,
+                &warps.reference,
+                span,
+                config.detrend,
+            )
+        };
+        let core = spread(fit.inliers.iter().map(|p| p.query_time), 1.5);
+        let there = spread(fit.inliers.iter().map(|p| p.reference_time), 4.0);
+        let films = (film(core).levelled(), film_of_reference(there).levelled());
+        let line = Products::new(&films.0, &films.1).best_line(config);
+        let own = |span| Film::new(query.fine, &warps.query, span, config.detrend).levelled();
+        let line = timeline::refine(&own(core), &films.1, line);
+
+        let (near, far) = (core.0 - config.reach, core.1 + config.reach);
+        let other = film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)).levelled();
+        let levelled = (own((near, far)).in_step(&other, line), other);
+        let (agreement, changes) =
+            segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
+        let placed = (&fit.map, look.mirrored);
+        let refound = |which| {
+            refind::refind(
+                query,
+                reference,
+                placed,
+                line,
+                agreement.span,
+                which,
+                config,
+            )
+        };
+        let all = refound(Which::All);
+        let signs = Signs {
+            agreement: &agreement,
+            refound: &all,
+            inverted: look.inverted,
+            shown: Shown {
+                turn: fit.map.near(middle(reference.aspect)).rotation_degrees(),
+                speed: line.speed,
+                area: warps.area(&fit.map, reference, query),
+            },
+        };
+        let weights = &config.evidence;
+        let mut evidence = signs.evidence(self.coarse, weights);
+        let mut promising = false;
+        if evidence + weights.clear * weights.max_clear >= self.threshold - doubt {
+            let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
+            let clear = match self.coarse {
+                true => 0.0,
+                false => signs.clear(decoy, changes.spread(), weights),
+            };
+            evidence += clear;
+            promising = evidence >= self.threshold - doubt;
+            if evidence >= self.threshold {
+                let moving = refound(Which::Moving);
+                evidence = evidence.min(signs.against_decoys(decoy, &moving, weights) + clear);
+            }
+        }
+        if evidence >= self.threshold {
+            let substance = self.substance(&warps, line, agreement.span);
+            evidence -= substance.doubt(changes.spread(), weights);
+        }
+        tracing::debug!(
+            query = query.duration,
+            coarse = self.coarse,
+            reference = self.id.0,
+            support = fit.support,
+            ?agreement,
+            refound = ?all,
+            evidence,
+            ?look,
+            "examined"
+        );
+        if !promising {
+            return None;
+        }
+        let span = ends::refine(&warps, (line, agreement.span), (query, reference), config);
+        let timing = (line, span);
+        let films = (
+            film(span),
+            film_of_reference((line.at(span.0), line.at(span.1))),
+        );
+        let picture = rectangles::measure(
+            (&films.0, &films.1),
+            &warps,
+            placed,
+            timing,
+            reference,
+            query,
+        );
+        Some(Verified {
+            seen: Seen {
+                reference: self.id,
+                evidence,
+                segment: segment(timing, placed, picture, query, reference),
+                change: agreement.change,
+                chance: agreement.chance,
+                moments: agreement.moments,
+                keypoints: (all.found, all.chance),
+            },
+            line,
+            context: picture.context,
+        })
+    }
+
+    /// What both films show over the seconds `span` of the query.
+    fn substance(&self, warps: &Warps, line: Line, span: (f64, f64)) -> Substance {
+        let there = (line.at(span.0) - 0.5, line.at(span.1) + 0.5);
+        let (query, reference) = (self.query.thumbnails, &self.reference.thumbnails);
+        let films = (
+            Film::raw(query, &warps.query, span),
+            Film::raw(reference, &warps.reference, there),
+        );
+        let (pixels, width) = (&warps.pixels, reference.width);
+        Substance::of(&substance::likeness(
+            &films.0, &films.1, line, pixels, width,
+        ))
+    }
+}
+
+/// The range of nearly all `times`, and `slack` seconds to either side.
+pub(super) fn spread(times: impl Iterator<Item = f64>, slack: f64) -> (f64, f64) {
+    let mut times: Vec<f64> = times.collect();
+    times.sort_by(f64::total_cmp);
+    let cut = times.len() / 20;
+    (times[cut] - slack, times[times.len() - 1 - cut] + slack)
+}
+
+pub(super) fn segment(
+    (line, extent): (Line, (f64, f64)),
+    (map, mirrored): (&Homography, bool),
+    picture: rectangles::Picture,
+    query: &Query,
+    reference: &VideoFingerprint,
+) -> Segment {
+    let clip = |t: f64| (t.clamp(0.0, reference.duration) - line.start) / line.speed;
+    let query_start = extent.0.max(clip(line.at(extent.0))).max(0.0);
+    let query_end = extent.1.min(clip(line.at(extent.1))).min(query.duration);
+    Segment {
+        query_start,
+        query_end,
+        reference_start: line.at(query_start),
+        reference_end: line.at(query_end),
+        speed: line.speed,
+        // Told by the whole query's verdict.
+        score: 0.0,
+        pitch_semitones: None,
+        mirrored: Some(mirrored),
+        rotation_degrees: Some(map.near(middle(reference.aspect)).rotation_degrees()),
+        reference_rect: Some(picture.reference),
+        query_rect: Some(picture.query),
+        still: None,
+    }
+}
