@@ -327,6 +327,38 @@ fn a_picture_that_wanders_is_found() {
     });
 }
 
+/// A head that moves before a wall, each `take` to other places.
+fn head(take: u64, seconds: f64) -> Vec<Picture> {
+    let (head, places) = (texture(900), texture(1000 + take));
+    // Where it is every 0.8 s.
+    let place = |number: usize, axis: usize| f64::from(places.at(5 * number, 50 * axis)) / 255.0;
+    let frames = 0..(seconds * RATE) as usize;
+    let shown = frames.map(|i| {
+        let time = i as f64 / RATE / 0.8;
+        let at = |axis: usize, range: f64| {
+            let (from, to) = (place(time as usize, axis), place(time as usize + 1, axis));
+            (range * (from + (to - from) * time.fract())) as usize
+        };
+        let (left, top) = (50 + at(0, 40.0), 5 + at(1, 24.0));
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match (x.checked_sub(left), y.checked_sub(top)) {
+                (Some(x), Some(y)) if x < 180 && y < 150 => head.at(x, y),
+                _ => 90,
+            }
+        })
+    });
+    shown.collect()
+}
+
+#[test]
+fn one_head_at_another_time_is_not_found() {
+    let store = library_of(head);
+    for take in 4..10 {
+        let found = find(&head(take, 15.0), RATE, &store);
+        assert!(found.is_empty(), "take {take}: {found:?}");
+    }
+}
+
 #[test]
 fn pictures_without_corners_are_found_by_how_they_move() {
     let store = library_of(lights);

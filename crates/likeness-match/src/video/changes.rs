@@ -26,6 +26,20 @@ pub(super) struct Decoy {
     pub reference: f64,
 }
 
+impl Decoy {
+    /// This one, or another that has nothing to do with the reference and correlates `query` with the query's, if that
+    /// is more.
+    pub(super) fn or_one_at(self, query: f64) -> Decoy {
+        match query > self.query {
+            true => Decoy {
+                query,
+                reference: 0.0,
+            },
+            false => self,
+        }
+    }
+}
+
 /// What changes from one picture to the next, in both films.
 pub(super) struct Changes {
     /// Values of a picture.

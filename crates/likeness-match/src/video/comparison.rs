@@ -1,6 +1,7 @@
 //! A query beside a reference: a transform fitted, a line of time found, the evidence weighed.
 
 use super::candidates::Hypothesis;
+use super::changes::Changes;
 use super::config::VideoMatchConfig;
 use super::evidence::{Shown, Signs};
 use super::film::{Film, Look, Warps};
@@ -8,19 +9,12 @@ use super::geometry::{self, Fit, middle};
 use super::homography::{self, Homography};
 use super::query::Query;
 use super::refind::{self, Which};
+use super::segments::{self, Agreement};
 use super::substance::{self, Substance};
 use super::timeline::{self, Line, Products};
-use super::{Seen, Verified, ends, polish, rectangles, segments};
+use super::{Seen, Verified, ends, polish, rectangles};
 use likeness_core::report::Segment;
 use likeness_core::{ReferenceId, VideoFingerprint};
-
-/// How a query is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    AsItIs,
-    /// As if its picture did not wander, which takes as long as all else.
-    Steadied,
-}
 
 /// A query and what it may show.
 pub(super) struct Comparison<'a> {
@@ -30,19 +24,23 @@ pub(super) struct Comparison<'a> {
     pub look: Look,
     /// Whether only motion speaks for it.
     pub coarse: bool,
+    /// Of a query whose pictures were laid on the reference's: what their changes correlate by that alone.
+    pub laid: Option<f64>,
     /// Evidence from which it is a match.
     pub threshold: f64,
 }
 
+/// Transforms that fit a hypothesis.
+pub(super) struct Fitted {
+    /// Seen from the front...
+    pub flat: Fit,
+    /// ...and at an angle, where that fits better.
+    pub tilted: Option<Fit>,
+}
+
 impl Comparison<'_> {
-    /// Fits a transform to a hypothesis and weighs the evidence; `None` where that is below the threshold.
-    pub(super) fn fit(
-        &self,
-        hypothesis: &Hypothesis,
-        way: Way,
-        excluded: bool,
-        config: &VideoMatchConfig,
-    ) -> Option<Verified> {
+    /// The transforms that fit a hypothesis; `None` where too little agrees on one.
+    pub(super) fn fit(&self, hypothesis: &Hypothesis, config: &VideoMatchConfig) -> Option<Fitted> {
         let aspect = self.reference.aspect;
         let mut pairs = hypothesis.pairs.clone();
         pairs
@@ -52,28 +50,23 @@ impl Comparison<'_> {
             true => config.coarse_inlier_distance,
             false => config.inlier_distance,
         };
-        let fit = geometry::fit(&pairs, reach, hypothesis.inliers, config)?;
-        let tilted = match self.coarse || way == Way::Steadied {
+        let flat = geometry::fit(&pairs, reach, hypothesis.inliers, config)?;
+        let tilted = match self.coarse {
             true => None,
-            false => homography::tilted(&pairs, &fit, reach, aspect),
+            false => homography::tilted(&pairs, &flat, reach, aspect),
         };
-        match (self.reference.thumbnails.stand_still(), way) {
-            // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
-            (true, Way::AsItIs) if !excluded => self.weigh_still(&fit, tilted.as_ref(), config),
-            (true, _) => None,
-            (false, Way::AsItIs) => self.weigh(&fit, tilted, config),
-            (false, Way::Steadied) => self.weigh_steadied(&fit, config),
-        }
+        Some(Fitted { flat, tilted })
     }
 
-    /// Weighs a transform, and one that is `tilted`, and what they become where the films agree best; `None` where
-    /// the evidence is below the threshold.
-    fn weigh(&self, fit: &Fit, tilted: Option<Fit>, config: &VideoMatchConfig) -> Option<Verified> {
+    /// Weighs transforms, and what they become where the films agree best; `None` where the evidence is below the
+    /// threshold.
+    pub(super) fn weigh(&self, fitted: &Fitted, config: &VideoMatchConfig) -> Option<Verified> {
+        let (fit, tilted) = (&fitted.flat, fitted.tilted.as_ref());
         // Transforms are off by enough, yet, to make a good match a doubtful one.
         let doubt = config.evidence.doubt;
         let flat = self.examine(fit, doubt, config);
         let steep = |tilted: &Fit| self.examine(tilted, doubt, config);
-        let new = match (flat, tilted.as_ref().and_then(steep)) {
+        let new = match (flat, tilted.and_then(steep)) {
             (Some(flat), Some(steep)) if steep.seen.evidence > flat.seen.evidence => steep,
             (Some(flat), _) => flat,
             (None, Some(steep)) => steep,
@@ -85,14 +78,14 @@ impl Comparison<'_> {
         let map = match self.coarse {
             true => polish::polish(fit.map, look, timing, films, polish::COARSE, config).1,
             false => {
-                let tilt = tilted.as_ref().map(|fit| fit.map);
+                let tilt = tilted.map(|fit| fit.map);
                 polish::straighten(fit.map, tilt, look, timing, films, config)
             }
         };
         let polished = (map != fit.map)
             .then(|| {
                 let tilted = tilted.filter(|_| !map.is_flat());
-                let fit = tilted.unwrap_or_else(|| fit.clone());
+                let fit = tilted.unwrap_or(fit).clone();
                 self.examine(&Fit { map, ..fit }, 0.0, config)
             })
             .flatten();
@@ -130,11 +123,7 @@ impl Comparison<'_> {
         let own = |span| Film::new(query.fine, &warps.query, span, config.detrend).levelled();
         let line = timeline::refine(&own(core), &films.1, line);
 
-        let (near, far) = (core.0 - config.reach, core.1 + config.reach);
-        let other = film_of_reference((line.at(near) - 1.0, line.at(far) + 1.0)).levelled();
-        let levelled = (own((near, far)).in_step(&other, line), other);
-        let (agreement, changes) =
-            segments::agreement(&levelled.0, &levelled.1, line, core, config)?;
+        let (agreement, changes) = self.along(&warps, line, core, config)?;
         let placed = (&fit.map, look.mirrored);
         let refound = |which| {
             refind::refind(
@@ -152,6 +141,7 @@ impl Comparison<'_> {
             agreement: &agreement,
             refound: &all,
             inverted: look.inverted,
+            laid: self.laid,
             shown: Shown {
                 turn: fit.map.near(middle(reference.aspect)).rotation_degrees(),
                 speed: line.speed,
@@ -163,6 +153,7 @@ impl Comparison<'_> {
         let mut promising = false;
         if evidence + weights.clear * weights.max_clear >= self.threshold - doubt {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
+            let decoy = decoy.or_one_at(self.laid.unwrap_or(0.0));
             let clear = match self.coarse {
                 true => 0.0,
                 false => signs.clear(decoy, changes.spread(), weights),
@@ -181,6 +172,7 @@ impl Comparison<'_> {
         tracing::debug!(
             query = query.duration,
             coarse = self.coarse,
+            laid = self.laid,
             reference = self.id.0,
             support = fit.support,
             ?agreement,
@@ -219,6 +211,22 @@ impl Comparison<'_> {
             line,
             context: picture.context,
         })
+    }
+
+    /// Where the films agree along a line of time around the query seconds `core`, and what changes there.
+    pub(super) fn along(
+        &self,
+        warps: &Warps,
+        line: Line,
+        core: (f64, f64),
+        config: &VideoMatchConfig,
+    ) -> Option<(Agreement, Changes)> {
+        let (near, far) = (core.0 - config.reach, core.1 + config.reach);
+        let there = (line.at(near) - 1.0, line.at(far) + 1.0);
+        let (own, other) = (self.query.fine, &self.reference.thumbnails);
+        let other = Film::new(other, &warps.reference, there, config.detrend).levelled();
+        let own = Film::new(own, &warps.query, (near, far), config.detrend).levelled();
+        segments::agreement(&own.in_step(&other, line), &other, line, core, config)
     }
 
     /// What both films show over the seconds `span` of the query.

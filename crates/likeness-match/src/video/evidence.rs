@@ -10,6 +10,8 @@ pub(super) struct Signs<'a> {
     pub agreement: &'a Agreement,
     pub refound: &'a Refound,
     pub inverted: bool,
+    /// Of a query whose pictures were laid on the reference's: what their changes correlate by that alone.
+    pub laid: Option<f64>,
     /// How the reference is shown.
     pub shown: Shown,
 }
@@ -45,7 +47,8 @@ impl Shown {
 
 impl Signs<'_> {
     /// Log-odds of a copy against another film that was put beside it in some moment and place: films
-    /// that agree over many moments, and keypoints found again. `coarse`: only motion speaks for it.
+    /// that agree over many moments, and keypoints found again. `coarse`: only motion speaks for it. There, and where
+    /// pictures were laid on each other, films were made to go in step.
     pub(super) fn evidence(&self, coarse: bool, weights: &Evidence) -> f64 {
         let agreement = self.agreement;
         if agreement.correlation < weights.min_correlation
@@ -55,11 +58,13 @@ impl Signs<'_> {
             return f64::NEG_INFINITY;
         }
         let evidence = self.above(agreement.chance, weights);
-        if !coarse {
-            return evidence;
-        }
+        let lucky = match (coarse, self.laid) {
+            (_, Some(laid)) => fisher(laid),
+            (true, None) => 0.0,
+            (false, None) => return evidence,
+        };
         let moments = agreement.moments.min(weights.max_moments);
-        let film = weights.smooth_film * self.film() * moments.sqrt();
+        let film = weights.smooth_film * (self.film() - lucky) * moments.sqrt();
         evidence.min(weights.smooth_prior + film + self.besides(weights))
     }
 
@@ -191,6 +196,7 @@ mod tests {
                 agreement: &agreement,
                 refound: &refound,
                 inverted: false,
+                laid: None,
                 shown,
             };
             let weights = Evidence::default();
@@ -254,6 +260,7 @@ mod tests {
                 agreement: &agreement,
                 refound: &Refound::default(),
                 inverted: false,
+                laid: None,
                 shown: Shown {
                     turn: 0.0,
                     speed: 1.0,
@@ -287,5 +294,46 @@ mod tests {
         check("a kaleidoscope", 0.99, [0.95, 0.96], 44.0, 0.8, true);
         check("its own mirror image", 0.96, [0.96, 1.0], 44.0, 0.8, false);
         check("nothing moves", 0.0, [0.0, 0.0], 0.0, 0.8, false);
+    }
+
+    #[test]
+    fn what_was_laid_on_a_film_must_agree_better_than_laying_brings_about() {
+        let check = |name: &str, change: f64, laid: f64, want: bool| {
+            let agreement = Agreement {
+                span: (0.0, 12.0),
+                correlation: 0.8,
+                change,
+                chance: 0.04,
+                moments: 38.0,
+                events: 38.0,
+            };
+            let refound = Refound {
+                expected: 2000,
+                found: 1000,
+                chance: 40.0,
+            };
+            let signs = Signs {
+                agreement: &agreement,
+                refound: &refound,
+                inverted: false,
+                laid: Some(laid),
+                shown: Shown {
+                    turn: 0.0,
+                    speed: 1.0,
+                    area: 1.0,
+                },
+            };
+            let found = signs.evidence(false, &Evidence::default());
+            assert_eq!(found > 0.0, want, "{name}: {found}");
+        };
+        check("a head, at another time", 0.7, 0.6, false);
+        check("the same, more alike", 0.6, 0.63, false);
+        check("a copy that shakes", 0.9, 0.5, true);
+        check(
+            "a copy of which other moments cannot be laid",
+            0.72,
+            0.0,
+            true,
+        );
     }
 }

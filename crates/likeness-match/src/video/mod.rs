@@ -41,7 +41,7 @@ use crate::chance::{Exposure, Verdict};
 use crate::found::{Found, PictureContext};
 use crate::naming::coverage;
 use candidates::Hypothesis;
-use comparison::{Comparison, Way};
+use comparison::{Comparison, Fitted};
 use likeness_core::report::{Media, Segment};
 use likeness_core::{ReferenceId, VideoFingerprint};
 use likeness_index::{Store, StoreError};
@@ -152,8 +152,8 @@ fn by_reference(hypotheses: Vec<Hypothesis>) -> Vec<Vec<Hypothesis>> {
     groups.into_values().collect()
 }
 
-/// The stretches of one reference that a query shows, by hypotheses about it, the best first: as it is, or else as
-/// if its picture did not wander.
+/// The stretches of one reference that a query shows, by hypotheses about it: as it is, or else as if its picture did
+/// not wander.
 fn verify(
     query: Query,
     hypotheses: &[Hypothesis],
@@ -161,32 +161,51 @@ fn verify(
     threshold: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
-    let Some(best) = hypotheses.first() else {
+    let Some(id) = hypotheses.first().map(|hypothesis| hypothesis.reference) else {
         return Ok(Vec::new());
     };
-    let id = best.reference;
     let Some(reference) = store.video(id)? else {
         return Ok(Vec::new());
     };
     let excluded = store.excluded(id);
     let reference = exclusion::stilled(&reference, excluded);
-    let fit = |hypothesis: &Hypothesis, way| {
-        let comparison = Comparison {
-            query,
-            id,
-            reference: &reference,
-            look: hypothesis.look,
-            coarse: hypothesis.coarse,
-            threshold,
-        };
-        let found = comparison.fit(hypothesis, way, excluded.is_some(), config)?;
-        exclusion::cut(found, excluded, config)
+    let still = reference.thumbnails.stand_still();
+    if still && excluded.is_some() {
+        // Excluded stretches look as if they stood still, and of what stands still all moments are alike.
+        return Ok(Vec::new());
+    }
+    let of = |hypothesis: &Hypothesis| Comparison {
+        query,
+        id,
+        reference: &reference,
+        look: hypothesis.look,
+        coarse: hypothesis.coarse,
+        laid: None,
+        threshold,
     };
-    let as_it_is = hypotheses.par_iter();
-    let as_it_is = as_it_is.filter_map(|hypothesis| fit(hypothesis, Way::AsItIs));
+    let fitted = hypotheses.par_iter().filter_map(|hypothesis| {
+        let comparison = of(hypothesis);
+        let fitted = comparison.fit(hypothesis, config)?;
+        Some((comparison, fitted))
+    });
+    let fitted: Vec<(Comparison, Fitted)> = fitted.collect();
+    let cut = |found: Verified| exclusion::cut(found, excluded, config);
+    let as_it_is = fitted.par_iter().filter_map(|(comparison, fitted)| {
+        let found = match still {
+            true => comparison.weigh_still(fitted, config),
+            false => comparison.weigh(fitted, config),
+        };
+        found.and_then(cut)
+    });
     let mut found: Vec<Verified> = as_it_is.collect();
-    if found.is_empty() && !best.coarse {
-        found.extend(fit(best, Way::Steadied));
+    if found.is_empty() && !still {
+        let surest = fitted.iter().max_by_key(|(_, fitted)| fitted.flat.support);
+        let steadied = surest.and_then(|(comparison, fitted)| {
+            comparison
+                .weigh_steadied(&fitted.flat, config)
+                .and_then(cut)
+        });
+        found.extend(steadied);
     }
     Ok(found)
 }

@@ -4,12 +4,15 @@
 //! reference's of its time, from the one before on, by what both show (direct alignment, Lucas and Kanade 1981,
 //! "An iterative image registration technique"); then the query is drawn anew as if it had stayed where that
 //! transform has it, and is compared as any other.
+//!
+//! A film that was laid on another moves as that does: one head before one wall can be laid on itself at another time.
+//! So it must agree better than it does when it is laid on other moments of the reference.
 
 use super::Verified;
 use super::candidates::Pair;
 use super::comparison::{Comparison, spread};
 use super::config::VideoMatchConfig;
-use super::film::{Look, tap};
+use super::film::{Look, Warps, tap};
 use super::geometry::{Fit, middle};
 use super::homography::Homography;
 use super::polish::{self, WANDERING};
@@ -17,15 +20,20 @@ use super::query::Query;
 use super::timeline::Line;
 use likeness_core::VideoFingerprint;
 use likeness_core::video::{Keyframe, Keypoint, PLACE_STEPS, Thumbnails, VideoConfig};
+use rayon::prelude::*;
 
 /// Steps in picture heights (and as a ratio, and in radians), coarse to fine, by which a picture is moved.
 const STEPS: &[f64] = &[0.03, 0.01, 0.004];
 /// Correlation of two pictures from which on one is laid on the other.
 const ALIKE: f32 = 0.5;
+/// Seconds without a picture that could be laid after which no other is tried.
+const LOST: f64 = 2.0;
 /// Share of the reference that a picture must show.
 const SEEN: f64 = 0.2;
 /// A picture that wanders less than this, in its heights, may be compared as it is.
 const LEAST: f64 = 0.012;
+/// Seconds to moments at which another film than a copy's would be laid as well.
+const OTHER_MOMENTS: [f64; 6] = [-7.0, -4.5, -2.0, 2.0, 4.5, 7.0];
 /// Rounds of laying pictures on those that a line of time says, and finding the line that goes with it.
 const ROUNDS: usize = 2;
 
@@ -61,6 +69,39 @@ impl Comparison<'_> {
         Some(later(found, start))
     }
 
+    /// Weighs a query whose pictures were laid on the reference's.
+    fn weigh_laid(&self, steady: &Part, fit: &Fit, config: &VideoMatchConfig) -> Option<Verified> {
+        let laid = |by_chance| Comparison {
+            laid: Some(by_chance),
+            ..self.on(steady)
+        };
+        let found = laid(0.0).examine(fit, f64::INFINITY, config)?;
+        if found.seen.evidence < self.threshold {
+            return Some(found);
+        }
+        let by_chance = self.by_laying(fit, found.line, config);
+        laid(by_chance).examine(fit, f64::INFINITY, config)
+    }
+
+    /// What changes correlate where pictures are laid on the reference's of other moments. A head before a wall can be
+    /// laid on the same head at any time, and then moves as it does.
+    fn by_laying(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> f64 {
+        let core = spread(fit.inliers.iter().map(|pair| pair.query_time), 1.5);
+        let change = |&shift: &f64| {
+            let line = Line {
+                start: line.start + shift,
+                ..line
+            };
+            let part = self.redrawn(&self.follow(fit, line)?.0, fit);
+            let warps = Warps::new(&fit.map, self.look, self.reference, &part.as_query());
+            let (agreement, _) = self.on(&part).along(&warps, line, core, config)?;
+            Some(agreement.change)
+        };
+        let changes: Vec<f64> = OTHER_MOMENTS.par_iter().filter_map(change).collect();
+        tracing::debug!(reference = self.id.0, ?changes, "laid on other moments");
+        changes.into_iter().fold(0.0, f64::max)
+    }
+
     /// The same comparison with a part of the query.
     fn on<'a>(&'a self, part: &'a Part) -> Comparison<'a> {
         Comparison {
@@ -75,13 +116,19 @@ impl Comparison<'_> {
         for _ in 0..ROUNDS {
             let found = self
                 .steadied(fit, line, config)
-                .and_then(|steady| self.on(&steady).examine(fit, f64::INFINITY, config));
+                .and_then(|steady| self.weigh_laid(&steady, fit, config));
             let Some(mut found) = found else { break };
             line = found.line;
             found.seen.evidence -= config.evidence.wandering;
-            let before = best.as_ref().map_or(f64::MIN, |best| best.seen.evidence);
-            if found.seen.evidence > before {
+            let evidence = found.seen.evidence;
+            if best
+                .as_ref()
+                .is_none_or(|best| evidence > best.seen.evidence)
+            {
                 best = Some(found);
+            }
+            if evidence < self.threshold - config.evidence.doubt {
+                break;
             }
         }
         best.filter(|found| found.seen.evidence >= self.threshold)
@@ -90,28 +137,37 @@ impl Comparison<'_> {
     /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the
     /// reference's along `line`.
     fn steadied(&self, fit: &Fit, line: Line, config: &VideoMatchConfig) -> Option<Part> {
-        let (query, fine) = (&self.query, self.query.fine);
-        let films = Films::new(self);
-        let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
-        let (maps, laid) = films.follow(fit.map, line, start);
+        let (maps, laid) = self.follow(fit, line)?;
         let far = wandering(&maps, fit.map, self.reference.aspect);
         tracing::debug!(
             reference = self.id.0,
             support = fit.support,
             far,
+            laid,
             ?line,
             "wanders"
         );
-        if far < LEAST || (laid as f64) < config.min_seconds * fine.rate() {
-            return None;
-        }
-        let fine = films.redrawn(&maps, &fit.map);
+        (far >= LEAST && laid >= config.min_seconds).then(|| self.redrawn(&maps, fit))
+    }
+
+    /// Where each of the query's pictures shows the reference when it is laid on its picture along `line`, and the
+    /// seconds of them that could be laid.
+    fn follow(&self, fit: &Fit, line: Line) -> Option<(Vec<Homography>, f64)> {
+        let fine = self.query.fine;
+        let start = fine.index(busiest(fit)).min(fine.len().checked_sub(1)?);
+        let (maps, laid) = Films::new(self).follow(fit.map, line, start);
+        Some((maps, laid as f64 / fine.rate()))
+    }
+
+    /// The query as if each picture, which shows the reference where one of `maps` says, showed it where `fit` has it.
+    fn redrawn(&self, maps: &[Homography], fit: &Fit) -> Part {
+        let query = &self.query;
         let keyframes = query.keyframes.iter().map(|frame| {
-            let number = fine.index(frame.seconds()).min(maps.len() - 1);
+            let number = query.fine.index(frame.seconds()).min(maps.len() - 1);
             moved(frame, &maps[number], &fit.map, query.aspect)
         });
-        let keyframes = keyframes.collect();
-        Some(Part::new(query, query.duration, keyframes, fine))
+        let fine = Films::new(self).redrawn(maps, &fit.map);
+        Part::new(query, query.duration, keyframes.collect(), fine)
     }
 }
 
@@ -241,10 +297,14 @@ impl Films<'_> {
         let mut maps = vec![map; self.fine.len()];
         let mut laid = 0;
         let mut walk = |pictures: &mut dyn Iterator<Item = usize>| {
-            let mut last = map;
+            let (mut last, mut lost) = (map, 0.0);
             for i in pictures {
-                if let Some(found) = self.laid((last, map), i, line) {
-                    (last, laid) = (found, laid + 1);
+                match self.laid((last, map), i, line) {
+                    Some(found) => (last, laid, lost) = (found, laid + 1, 0.0),
+                    None => lost += 1.0 / self.fine.rate(),
+                }
+                if lost > LOST {
+                    break;
                 }
                 maps[i] = last;
             }

@@ -5,7 +5,7 @@
 //! it: they go on to move. Slides of one lecture share a layout, and months of a calendar their fields; their words
 //! and numbers differ.
 
-use super::comparison::{Comparison, segment};
+use super::comparison::{Comparison, Fitted, segment};
 use super::config::{Evidence, VideoMatchConfig};
 use super::detail::{Detail, Plates};
 use super::evidence::Shown;
@@ -104,14 +104,14 @@ impl Comparison<'_> {
         })
     }
 
-    /// Weighs a transform, and one that is `tilted`; `None` where the evidence is below the threshold.
+    /// Weighs transforms; `None` where the evidence is below the threshold.
     pub(super) fn weigh_still(
         &self,
-        fit: &Fit,
-        tilted: Option<&Fit>,
+        fitted: &Fitted,
         config: &VideoMatchConfig,
     ) -> Option<Verified> {
-        let fits = [Some(fit), tilted].into_iter().flatten();
+        let fits = [Some(&fitted.flat), fitted.tilted.as_ref()];
+        let fits = fits.into_iter().flatten();
         let found = fits.filter_map(|fit| self.examine_still(fit, config));
         found.max_by(|a, b| a.seen.evidence.total_cmp(&b.seen.evidence))
     }
