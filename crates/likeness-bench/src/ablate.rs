@@ -3,7 +3,6 @@
 use crate::costs::cpu_seconds;
 use crate::make::progress;
 use crate::report::Column;
-use crate::run::matching;
 use crate::score::score;
 use crate::truth::{Lines, Query};
 use anyhow::Result;
@@ -100,7 +99,7 @@ pub(crate) fn ablate(queries: &[Query], out: &Path) -> Result<Ablation> {
         lookup_cpu: Vec::new(),
     };
     for (name, channels) in CHANNELS {
-        let mut options = matching();
+        let mut options = MatchOptions::default();
         options.audio.channels = channels;
         let (reports, cpu) = search(&library, &heard, name, out, &options)?;
         let scores = score(&heard, &reports, None);

@@ -29,6 +29,7 @@ use anyhow::{Context, Result, ensure};
 use cast::Cast;
 use clap::{Args, Parser, Subcommand};
 use corpus::{Kind, Role, Split, Work};
+use likeness::MatchOptions;
 use likeness_core::report::MatchReport;
 use made::Made;
 use report::Results;
@@ -86,6 +87,10 @@ enum Command {
         /// Match sound also by each channel alone and by both, and tell them apart.
         #[arg(long)]
         ablate: bool,
+        /// Accept what chance gives with a probability of at most this, instead of the shipped limit: to
+        /// learn what that costs.
+        #[arg(long)]
+        max_false_positive_probability: Option<f64>,
     },
     /// Fetches, makes and runs the small suite `gate`; fails when recall falls below a row's bar or
     /// anything is claimed falsely.
@@ -146,6 +151,25 @@ enum Command {
         kind: Vec<Kind>,
         #[command(flatten)]
         size: calibrate::Size,
+        /// The manifest of works.
+        #[arg(long, default_value = "datasets/corpus.tsv")]
+        manifest: PathBuf,
+        /// Where their files are.
+        #[arg(long, default_value = "datasets/media")]
+        corpus: PathBuf,
+        /// Where results go.
+        #[arg(long, default_value = "bench-out")]
+        out: PathBuf,
+    },
+    /// Asks the beginning of every film for windows of what comes later in it: one face, one set or one
+    /// display at another time is no copy.
+    AnotherTime {
+        /// Works of this split only.
+        #[arg(long)]
+        split: Split,
+        /// Windows of 5 to 60 s, shared out among all films, plain and disguised.
+        #[arg(long, default_value_t = 1000)]
+        windows: usize,
         /// The manifest of works.
         #[arg(long, default_value = "datasets/corpus.tsv")]
         manifest: PathBuf,
@@ -257,7 +281,7 @@ impl Setting {
             .collect();
         fetch_all(&wanted, &self.corpus, usize::MAX)?;
         self.make()?;
-        let results = self.run(false, &[], false)?;
+        let results = self.run(false, &[], false, MatchOptions::default())?;
         print!("{}", report::markdown(&results));
         let faults = gate::faults(&results.scores);
         ensure!(
@@ -306,7 +330,13 @@ impl Setting {
         make::make(suite, cast, &self.corpus, folder)
     }
 
-    fn run(&self, reuse: bool, only: &[String], ablate: bool) -> Result<Results> {
+    fn run(
+        &self,
+        reuse: bool,
+        only: &[String],
+        ablate: bool,
+        matching: MatchOptions,
+    ) -> Result<Results> {
         let (suite, works, folder) = self.prepare()?;
         let cast = self.cast(&works, &suite)?;
         let mut queries = self.queries(&suite, &cast, &folder)?;
@@ -315,6 +345,7 @@ impl Setting {
         let options = run::Options {
             jobs: self.jobs,
             reuse,
+            matching,
         };
         let (reports, costs) =
             run::run(&cast.references, &queries, &self.corpus, &folder, &options)?;
@@ -330,7 +361,7 @@ impl Setting {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: report::machine(),
             ffmpeg: likeness_distort::ffmpeg_version(),
-            settings: format!("{:?}", run::matching()),
+            settings: format!("{:?}", options.matching),
             costs: Some(costs),
             scores: score::score(&queries, &reports, Some(searched)),
             ablation: ablate
@@ -380,8 +411,14 @@ fn main() -> Result<()> {
             reuse,
             only,
             ablate,
+            max_false_positive_probability,
         } => {
-            print!("{}", report::markdown(&setting.run(reuse, &only, ablate)?));
+            let mut matching = MatchOptions::default();
+            if let Some(limit) = max_false_positive_probability {
+                matching.max_false_positive_probability = limit;
+            }
+            let results = setting.run(reuse, &only, ablate, matching)?;
+            print!("{}", report::markdown(&results));
         }
         Command::Gate { mut setting } => {
             // Named here and not by the flag's default, which is another suite.
@@ -443,6 +480,19 @@ fn main() -> Result<()> {
                 "{}",
                 calibrate::calibrate(&works, split, &kind, &shared, size, &corpus, &out)?
             );
+        }
+        Command::AnotherTime {
+            split,
+            windows,
+            manifest,
+            corpus,
+            out,
+        } => {
+            let works = corpus::load(&manifest)?;
+            let works: Vec<&Work> = works.iter().filter(|work| work.split == split).collect();
+            let out = out.join(format!("another-time-{split:?}").to_lowercase());
+            let report = calibrate::another_time(&works, split, windows, &corpus, &out)?;
+            print!("{report}");
         }
         Command::Classify { manifest, corpus } => {
             let mut works = corpus::load(&manifest)?;

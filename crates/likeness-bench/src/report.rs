@@ -8,6 +8,7 @@ use html::page;
 
 use crate::ablate::{self, Ablation};
 use crate::costs::{AddCost, Costs, MatchCost};
+use crate::score::limits::LimitScore;
 use crate::score::ndcr::RowCost;
 use crate::score::{ClassScore, Finding, RowScore, Scores, VariantScore};
 use crate::suite::Suite;
@@ -113,6 +114,19 @@ pub(crate) const DETECTION_COLUMNS: [Column<RowCost>; 5] = [
     ("minimal", |r| rate(r.ndcr.balanced.minimal)),
 ];
 
+/// The table of limits on the probability of chance.
+const LIMIT_COLUMNS: [Column<LimitScore>; 3] = [
+    ("probability at most", |l| {
+        let medium = match l.media {
+            Media::Audio => "sound",
+            Media::Video => "picture",
+        };
+        format!("{medium}, {:e}", l.limit)
+    }),
+    ("found", |l| format!("{}/{}", l.found, l.copies)),
+    ("accused", |l| l.accused.to_string()),
+];
+
 fn rate(cost: f64) -> String {
     decimals(Some(cost), 3)
 }
@@ -161,6 +175,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         markdown_table(&mut text, &ablate::COLUMNS, &ablation.rows);
         let _ = writeln!(text, "\n{}", ablation.told());
     }
+    markdown_table(&mut text, &LIMIT_COLUMNS, &scores.limits);
     markdown_table(&mut text, &DETECTION_COLUMNS, &scores.detection_costs);
     if let Some(costs) = &results.costs {
         let _ = write!(text, "\n## Cost\n\n");

@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) jobs: usize,
     /// Keep the library of an earlier run; what is in it costs only its hash.
     pub(crate) reuse: bool,
+    /// The options of matching.
+    pub(crate) matching: MatchOptions,
 }
 
 /// Runs a suite's queries against a library of its references. Writes `out`/report.jsonl.
@@ -67,7 +69,7 @@ pub(crate) fn run(
     costs.library_bytes = stats.file_bytes;
     costs.library_audio_seconds = stats.audio_duration;
     costs.library_video_seconds = stats.video_duration;
-    let reports = search(&library, queries, out, &mut costs)?;
+    let reports = search(&library, queries, out, &options.matching, &mut costs)?;
     costs.peak_memory = peak_memory();
     Ok((reports, costs))
 }
@@ -129,20 +131,15 @@ fn add(
     Ok(())
 }
 
-/// The options of every run: the shipped ones.
-pub(crate) fn matching() -> MatchOptions {
-    MatchOptions::default()
-}
-
 /// One query after another, so that latencies are those of a machine with nothing else to do. Each
 /// report is written as it comes, so that a run that is stopped can be scored as far as it got.
 fn search(
     library: &Library,
     queries: &[Query],
     out: &Path,
+    matching: &MatchOptions,
     costs: &mut Costs,
 ) -> Result<Vec<MatchReport>> {
-    let options = matching();
     let bar = progress(queries.len() as u64, "matching");
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let mut reports = Vec::new();
@@ -150,7 +147,7 @@ fn search(
     let mut lines = Lines::create(&out.join("report.jsonl"))?;
     let mut times = Lines::create(&out.join("times.jsonl"))?;
     for query in queries {
-        let (report, taken) = look_up(library, query, out, &options);
+        let (report, taken) = look_up(library, query, out, matching);
         times.write(&taken)?;
         all_times.push(taken);
         lines.write(&report)?;

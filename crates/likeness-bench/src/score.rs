@@ -1,11 +1,13 @@
 //! Scores reports in the project's format against the truth, whoever wrote them.
 
+pub(crate) mod limits;
 pub(crate) mod ndcr;
 
 use crate::stats::{median, micro_average_precision, wilson};
 use crate::truth::{Query, file_name};
 use likeness_core::report::{DistortionKind, Match, MatchReport, Media, Segment, Status};
 use likeness_distort::Truth;
+use limits::LimitScore;
 use ndcr::{LibraryHours, RowCost};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +34,9 @@ pub(crate) struct Scores {
     /// Detection cost of each row; empty when the size of the library is not known.
     #[serde(default)]
     pub(crate) detection_costs: Vec<RowCost>,
+    /// What other limits on the probability of chance would have given.
+    #[serde(default)]
+    pub(crate) limits: Vec<LimitScore>,
     /// Every match that should not be.
     pub(crate) false_matches: Vec<Finding>,
     /// Every copy that was not found.
@@ -173,6 +178,7 @@ pub(crate) fn score(
         variants: None,
         micro_average_precision: 0.0,
         detection_costs: searched.map_or(Vec::new(), |hours| ndcr::rows(queries, &by_name, hours)),
+        limits: limits::limits(queries, &by_name),
         false_matches: Vec::new(),
         misses: Vec::new(),
         failures: Vec::new(),

@@ -509,6 +509,20 @@ fn framed(film: &[Picture], template: &Picture) -> Vec<Picture> {
     })
 }
 
+/// `own` under a display that moves: a strip along the bottom, and a map in a corner.
+fn displayed(own: Vec<Picture>) -> Vec<Picture> {
+    let display = film(903, own.len() as f64 / RATE);
+    let both = own.iter().zip(&display).map(|(own, display)| {
+        Picture::from(WIDTH, HEIGHT, |x, y| {
+            match y >= HEIGHT * 5 / 6 || (x >= WIDTH * 4 / 5 && y < HEIGHT / 3) {
+                true => display.at(x, y),
+                false => own.at(x, y),
+            }
+        })
+    });
+    both.collect()
+}
+
 /// What two works may share without being copies of each other.
 #[test]
 fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
@@ -520,6 +534,7 @@ fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
             1 => branded(own, &logo),
             2 => [card(&title), own].concat(),
             3 => [vec![Picture::new(WIDTH, HEIGHT); 30], own].concat(),
+            4 => displayed(own),
             _ => [
                 card(&title),
                 branded(framed(&own, &title), &logo),
@@ -533,7 +548,8 @@ fn a_shared_wrapping_is_no_match_of_what_is_wrapped() {
         "logo",
         "title card",
         "black intro",
-        "all of these",
+        "display",
+        "title card, template, logo",
     ];
     for (kind, name) in names.into_iter().enumerate() {
         let store = library_of(|seed, seconds| wrapped(kind, seed, seconds));

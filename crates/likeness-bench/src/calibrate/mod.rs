@@ -1,5 +1,6 @@
 //! `calibrate`: how much evidence chance gives, and whether the shipped calibration says so.
 
+mod another;
 mod hard;
 mod negatives;
 mod record;
@@ -7,6 +8,8 @@ mod report;
 mod songs;
 mod sources;
 mod tail;
+
+pub(crate) use another::another_time;
 
 use crate::corpus::{Kind, Shared, Split, Work};
 use anyhow::Result;

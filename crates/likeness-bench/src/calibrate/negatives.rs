@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Evidence below which chance is not looked at, natural logs of likelihood ratios: far below what
 /// matching asks for, so that the tail has something to be fitted to.
 const AUDIO_FLOOR: f64 = 4.0;
-const VIDEO_FLOOR: f64 = -16.0;
+pub(super) const VIDEO_FLOOR: f64 = -16.0;
 
 /// The evidence from which one medium is looked at.
 pub(super) fn floor(media: Media) -> f64 {

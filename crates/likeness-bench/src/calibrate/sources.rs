@@ -11,7 +11,7 @@ use likeness_distort::{
 use std::path::Path;
 
 /// Seconds of a work that are disguised.
-const DISGUISED: f64 = 180.0;
+pub(super) const DISGUISED: f64 = 180.0;
 
 /// One source of queries.
 #[derive(Debug, Clone, Copy)]

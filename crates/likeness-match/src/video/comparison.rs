@@ -12,7 +12,7 @@ use super::refind::{self, Which};
 use super::segments::{self, Agreement};
 use super::substance::{self, Substance};
 use super::timeline::{self, Line, Products};
-use super::{Seen, Verified, ends, polish, rectangles};
+use super::{Seen, Verified, ends, hidden, polish, rectangles};
 use likeness_core::report::Segment;
 use likeness_core::{ReferenceId, VideoFingerprint};
 
@@ -146,6 +146,7 @@ impl Comparison<'_> {
                 turn: fit.map.near(middle(reference.aspect)).rotation_degrees(),
                 speed: line.speed,
                 area: warps.area(&fit.map, reference, query),
+                cut_short: self.longest(line, config) / (agreement.span.1 - agreement.span.0),
             },
         };
         let weights = &config.evidence;
@@ -166,8 +167,7 @@ impl Comparison<'_> {
             }
         }
         if evidence >= self.threshold {
-            let substance = self.substance(&warps, line, agreement.span);
-            evidence -= substance.doubt(changes.spread(), weights);
+            evidence -= self.doubt(&warps, line, (agreement.span, changes.spread()), config);
         }
         tracing::debug!(
             query = query.duration,
@@ -229,18 +229,46 @@ impl Comparison<'_> {
         segments::agreement(&own.in_step(&other, line), &other, line, core, config)
     }
 
-    /// What both films show over the seconds `span` of the query.
-    fn substance(&self, warps: &Warps, line: Line, span: (f64, f64)) -> Substance {
+    /// Seconds of the query over which it could show the reference along a line of time: more than `lasting` count
+    /// as so many.
+    fn longest(&self, line: Line, config: &VideoMatchConfig) -> f64 {
+        let whole = self
+            .query
+            .duration
+            .min(self.reference.duration / line.speed);
+        whole.min(config.evidence.lasting)
+    }
+
+    /// Log-odds that a copy loses by how little of what the reference shows over the seconds `span` of the query is
+    /// there as well. `spread`: the share of the picture in which anything changes.
+    fn doubt(
+        &self,
+        warps: &Warps,
+        line: Line,
+        (span, spread): ((f64, f64), f64),
+        config: &VideoMatchConfig,
+    ) -> f64 {
         let there = (line.at(span.0) - 0.5, line.at(span.1) + 0.5);
         let (query, reference) = (self.query.thumbnails, &self.reference.thumbnails);
         let films = (
             Film::raw(query, &warps.query, span),
             Film::raw(reference, &warps.reference, there),
         );
-        let (pixels, width) = (&warps.pixels, reference.width);
-        Substance::of(&substance::likeness(
-            &films.0, &films.1, line, pixels, width,
-        ))
+        let (pixels, size) = (&warps.pixels, (reference.width, reference.height));
+        let known = substance::likeness(&films.0, &films.1, line, pixels, size.0);
+        let moving = || {
+            let film = |thumbs, warp, span| Film::new(thumbs, warp, span, config.detrend);
+            let films = (
+                film(query, &warps.query, span),
+                film(reference, &warps.reference, there),
+            );
+            rectangles::moving((&films.0, &films.1), pixels, size, (line, span))
+        };
+        let weights = &config.evidence;
+        match hidden::mostly(&known, pixels, size, moving, weights) {
+            true => f64::INFINITY,
+            false => Substance::of(&known).doubt(spread, weights),
+        }
     }
 }
 

@@ -193,8 +193,12 @@ pub struct Evidence {
     pub usual_speed: f64,
     /// ...and for each factor e by which it takes less of the picture...
     pub small: f64,
-    /// ...than this share.
+    /// ...than this share...
     pub usual_area: f64,
+    /// ...for each factor e by which it lasts less long than query and reference would let it...
+    pub brief: f64,
+    /// ...or than so many seconds...
+    pub lasting: f64,
     /// ...and if it must be laid on the reference picture by picture.
     pub wandering: f64,
     /// Log-odds below the threshold from which a match gets a second look, after its
@@ -216,6 +220,12 @@ pub struct Evidence {
     pub usually_alike: f64,
     /// ...or the match loses log-odds in proportion to what is missing.
     pub unlike: f64,
+    /// Of what the reference shows the query must show this share...
+    pub least_shared: f64,
+    /// ...or of it and of what moves in the reference this share on average...
+    pub least_common: f64,
+    /// ...but where sides of it are hidden, the rest is asked alone, if that is this share of it.
+    pub least_left: f64,
     /// A copy of a reference that stands still shows this share of it at least...
     pub still_visible: f64,
     /// ...on this share of its own picture...
@@ -258,14 +268,16 @@ impl Default for Evidence {
             clear: 2.0,
             usually_clear: 1.2,
             max_clear: 4.0,
-            quarter_turn: 1.0,
-            askew: 3.0,
-            odd_speed: 6.0,
-            usual_speed: 1.4,
+            quarter_turn: 3.0,
+            askew: 6.0,
+            odd_speed: 12.0,
+            usual_speed: 1.35,
             small: 1.5,
             usual_area: 0.1,
+            brief: 1.0,
+            lasting: 60.0,
             wandering: 2.0,
-            doubt: 10.0,
+            doubt: 12.0,
             min_correlation: 0.3,
             min_moments: 6.0,
             min_events: 4.5,
@@ -273,6 +285,9 @@ impl Default for Evidence {
             little_motion: 1.0 / 16.0,
             usually_alike: 0.78,
             unlike: 100.0,
+            least_shared: 0.55,
+            least_common: 0.625,
+            least_left: 0.4,
             still_visible: 0.35,
             still_area: 0.1,
             still_share: 0.75,

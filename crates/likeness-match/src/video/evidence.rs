@@ -24,6 +24,8 @@ pub(super) struct Shown {
     pub speed: f64,
     /// Share of the query's picture that it takes.
     pub area: f64,
+    /// By what factor it might have lasted longer, at least 1.
+    pub cut_short: f64,
 }
 
 impl Shown {
@@ -41,7 +43,8 @@ impl Shown {
         let askew = weights.askew * (askew / 20.0 - 1.0).max(0.0);
         let speed = weights.odd_speed * (self.speed.ln().abs() - weights.usual_speed.ln()).max(0.0);
         let small = weights.small * (weights.usual_area / self.area.max(1e-3)).ln().max(0.0);
-        turned + askew + speed + small
+        let brief = weights.brief * self.cut_short.ln().max(0.0);
+        turned + askew + speed + small + brief
     }
 }
 
@@ -149,17 +152,22 @@ mod tests {
     #[test]
     fn what_is_shown_as_copies_are_loses_nothing() {
         let check = |turn: f64, speed: f64, area: f64, want: std::ops::Range<f64>| {
-            let shown = Shown { turn, speed, area };
+            let shown = Shown {
+                turn,
+                speed,
+                area,
+                cut_short: 1.0,
+            };
             let found = shown.oddity(&Evidence::default());
             assert!(want.contains(&found), "{shown:?}: {found}");
         };
         check(0.0, 1.0, 1.0, 0.0..1e-9);
         check(-15.0, 0.8, 0.25, 0.0..1e-9);
         check(5.0, 1.3, 0.12, 0.0..1e-9);
-        check(180.0, 1.0, 1.0, 0.5..3.0);
-        check(-90.0, 1.0, 0.3, 0.5..3.0);
+        check(180.0, 1.0, 1.0, 2.0..4.0);
+        check(-90.0, 1.0, 0.3, 2.0..4.0);
         check(0.0, 1.0, 1.0 / 16.0, 0.3..1.5);
-        check(45.0, 1.0, 1.0, 2.0..5.0);
+        check(45.0, 1.0, 1.0, 5.0..10.0);
         check(0.0, 0.5, 1.0, 1.5..5.0);
         check(0.0, 1.0, 0.01, 2.0..5.0);
     }
@@ -171,6 +179,7 @@ mod tests {
             turn: 0.0,
             speed: 1.0,
             area: 1.0,
+            cut_short: 1.0,
         };
         let check = |name: &str, films: [f64; 4], keypoints: [f64; 3], want: bool| {
             let [change, chance, query, moments] = films;
@@ -265,6 +274,7 @@ mod tests {
                     turn: 0.0,
                     speed: 1.0,
                     area: 1.0,
+                    cut_short: 1.0,
                 },
             };
             let [query, reference] = decoy;
@@ -321,6 +331,7 @@ mod tests {
                     turn: 0.0,
                     speed: 1.0,
                     area: 1.0,
+                    cut_short: 1.0,
                 },
             };
             let found = signs.evidence(false, &Evidence::default());

@@ -13,6 +13,7 @@ mod exclusion;
 mod film;
 mod geometry;
 mod going;
+mod hidden;
 mod homography;
 mod motion;
 mod nearest;

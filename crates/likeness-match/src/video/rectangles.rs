@@ -94,6 +94,18 @@ fn evidence(
     (evidence, motion)
 }
 
+/// Of the `pixels` of the reference's thumbnail, of some width and height, that move, the share that the query shows.
+pub(super) fn moving(
+    films: (&Film, &Film),
+    pixels: &[usize],
+    (width, height): (usize, usize),
+    (line, span): (Line, (f64, f64)),
+) -> f64 {
+    let (evidence, _) = evidence(films, pixels, width * height, line, span);
+    let told: Vec<bool> = pixels.iter().filter_map(|&p| evidence[p]).collect();
+    told.iter().filter(|own| **own).count() as f64 / told.len().max(1) as f64
+}
+
 /// What the pixels of the (possibly mirrored) reference's thumbnail tell.
 struct Told {
     /// See [`evidence`].
@@ -248,7 +260,7 @@ fn cells(rect: Rect, width: usize, height: usize) -> [usize; 4] {
 }
 
 /// Bounds `[x0, y0, x1, y1]` in pixels of the part whose edges show the reference.
-fn trim(evidence: &[Option<bool>], width: usize, height: usize) -> [usize; 4] {
+pub(super) fn trim(evidence: &[Option<bool>], width: usize, height: usize) -> [usize; 4] {
     let mut bounds = [0, 0, width, height];
     // An edge goes when most of what changes on it is foreign.
     let foreign = |pixels: &mut dyn Iterator<Item = usize>| {

@@ -87,6 +87,8 @@ impl Comparison<'_> {
             turn: map.near(middle(reference.aspect)).rotation_degrees(),
             speed: 1.0,
             area: warps.area(&map, reference, query),
+            // Of what stands still all moments are alike.
+            cut_short: 1.0,
         };
         if !self.enough(&warps, &shown, config) || self.pushed_out(&map, &config.evidence) {
             return None;

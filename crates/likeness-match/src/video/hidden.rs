@@ -1,0 +1,94 @@
+//! How much of what a reference shows may be hidden in a copy.
+//!
+//! Two films with one display, ticker, countdown or rain of confetti laid over them agree wherever that is, and as
+//! surely as a copy does. Whether all else is hidden by something or was never there nobody can tell: but a
+//! copy of which most is hidden is worth little, and rare.
+
+use super::config::Evidence;
+use super::rectangles::trim;
+use super::substance::{Likeness, Substance};
+
+/// Share of the time in which a pixel must show something for it to tell where the copy ends.
+const LASTING: f64 = 0.5;
+
+/// Whether so little of the reference is there that it is no copy. `known` is what is known of the pixels at `places` of
+/// a picture of `width` and `height`, `moving` the share of those that move in the reference and move so in the query.
+/// Where little of what is shown is there, both together must make up for it. What hides a side of the reference, as in
+/// a split screen, may hide more: the rest is asked alone, if that is enough.
+pub(super) fn mostly(
+    known: &[Likeness],
+    places: &[usize],
+    (width, height): (usize, usize),
+    moving: impl FnOnce() -> f64,
+    weights: &Evidence,
+) -> bool {
+    let shared = |known: &[Likeness]| {
+        let substance = Substance::of(known);
+        match substance.shown > 0.0 {
+            true => substance.alike / substance.shown,
+            false => 1.0,
+        }
+    };
+    let all = shared(known);
+    if all >= weights.least_shared {
+        return false;
+    }
+    let left = inside(known, places, (width, height));
+    let enough = left.len() as f64 >= weights.least_left * known.len() as f64;
+    if enough && shared(&left) >= weights.least_shared {
+        return false;
+    }
+    (all + moving()) / 2.0 < weights.least_common
+}
+
+/// What is known of the pixels that are left when rows and columns that show something else are cut off.
+fn inside(known: &[Likeness], places: &[usize], (width, height): (usize, usize)) -> Vec<Likeness> {
+    let mut evidence = vec![Some(false); width * height];
+    for (pixel, &place) in known.iter().zip(places) {
+        evidence[place] = (pixel.shown > LASTING).then_some(pixel.alike);
+    }
+    let [x0, y0, x1, y1] = trim(&evidence, width, height);
+    let inside =
+        |place: usize| (x0..x1).contains(&(place % width)) && (y0..y1).contains(&(place / width));
+    let left = known
+        .iter()
+        .zip(places)
+        .filter(|(_, place)| inside(**place));
+    left.map(|(pixel, _)| *pixel).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (32, 18);
+
+    #[test]
+    fn what_is_mostly_hidden_is_no_copy_but_half_of_a_split_screen_is() {
+        let check =
+            |name: &str, alike: &dyn Fn(usize, usize) -> bool, moving: f64, hidden: bool| {
+                let places: Vec<usize> = (0..SIZE.0 * SIZE.1).collect();
+                let known: Vec<Likeness> = places
+                    .iter()
+                    .map(|place| Likeness {
+                        shown: 0.9,
+                        alike: alike(place % SIZE.0, place / SIZE.0),
+                    })
+                    .collect();
+                let found = mostly(&known, &places, SIZE, || moving, &Evidence::default());
+                assert_eq!(found, hidden, "{name}");
+            };
+        check("all of it", &|_, _| true, 1.0, false);
+        check("a caption", &|_, y| y < 14, 0.8, false);
+        check("a split screen", &|x, _| x < 15, 0.5, false);
+        check("the larger part", &|x, _| x > 12, 0.4, false);
+        check("one of three", &|x, _| x < 11, 0.4, true);
+        check("a quarter", &|x, y| x < 16 && y < 9, 0.5, true);
+        check("a ticker", &|_, y| y > 13, 0.7, true);
+        let display = |x, y| y > 14 || (x > 24 && y < 7);
+        check("a display and a map", &display, 0.7, true);
+        let scattered = |x, y| (x * 7 + y * 5) % 2 == 0;
+        check("confetti", &scattered, 0.7, true);
+        check("a copy laid a little beside", &scattered, 0.9, false);
+    }
+}
