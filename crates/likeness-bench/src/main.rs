@@ -415,6 +415,10 @@ fn main() -> Result<()> {
         } => {
             let mut matching = MatchOptions::default();
             if let Some(limit) = max_false_positive_probability {
+                ensure!(
+                    limit > 0.0 && limit < 1.0,
+                    "a probability must lie between 0 and 1: {limit}"
+                );
                 matching.max_false_positive_probability = limit;
             }
             let results = setting.run(reuse, &only, ablate, matching)?;

@@ -232,11 +232,9 @@ impl Comparison<'_> {
     /// Seconds of the query over which it could show the reference along a line of time: more than `lasting` count
     /// as so many.
     fn longest(&self, line: Line, config: &VideoMatchConfig) -> f64 {
-        let whole = self
-            .query
-            .duration
-            .min(self.reference.duration / line.speed);
-        whole.min(config.evidence.lasting)
+        let first = line.back(0.0).max(0.0);
+        let last = line.back(self.reference.duration).min(self.query.duration);
+        (last - first).min(config.evidence.lasting)
     }
 
     /// Log-odds that a copy loses by how little of what the reference shows over the seconds `span` of the query is

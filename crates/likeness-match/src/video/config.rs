@@ -222,7 +222,9 @@ pub struct Evidence {
     pub unlike: f64,
     /// Of what the reference shows the query must show this share...
     pub least_shared: f64,
-    /// ...or of it and of what moves in the reference this share on average...
+    /// ...or of it this share at least...
+    pub least_shown: f64,
+    /// ...and of it and of what moves in the reference this share on average...
     pub least_common: f64,
     /// ...but where sides of it are hidden, the rest is asked alone, if that is this share of it.
     pub least_left: f64,
@@ -286,6 +288,7 @@ impl Default for Evidence {
             usually_alike: 0.78,
             unlike: 100.0,
             least_shared: 0.55,
+            least_shown: 0.45,
             least_common: 0.625,
             least_left: 0.4,
             still_visible: 0.35,

@@ -170,6 +170,15 @@ mod tests {
         check(45.0, 1.0, 1.0, 5.0..10.0);
         check(0.0, 0.5, 1.0, 1.5..5.0);
         check(0.0, 1.0, 0.01, 2.0..5.0);
+        let brief = |cut_short| Shown {
+            turn: 0.0,
+            speed: 1.0,
+            area: 1.0,
+            cut_short,
+        };
+        let weights = Evidence::default();
+        assert_eq!(brief(0.9).oddity(&weights), 0.0);
+        assert!((1.0..3.0).contains(&brief(12.0).oddity(&weights)));
     }
 
     /// Values measured on pictures that `docs/experiments-video.md` describes.

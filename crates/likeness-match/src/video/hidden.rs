@@ -1,8 +1,8 @@
 //! How much of what a reference shows may be hidden in a copy.
 //!
 //! Two films with one display, ticker, countdown or rain of confetti laid over them agree wherever that is, and as
-//! surely as a copy does. Whether all else is hidden by something or was never there nobody can tell: but a
-//! copy of which most is hidden is worth little, and rare.
+//! surely as a copy does. Whether all else is hidden by something or was never there nobody can tell: copies of which
+//! most is hidden are the rarer.
 
 use super::config::Evidence;
 use super::rectangles::trim;
@@ -13,8 +13,9 @@ const LASTING: f64 = 0.5;
 
 /// Whether so little of the reference is there that it is no copy. `known` is what is known of the pixels at `places` of
 /// a picture of `width` and `height`, `moving` the share of those that move in the reference and move so in the query.
-/// Where little of what is shown is there, both together must make up for it. What hides a side of the reference, as in
-/// a split screen, may hide more: the rest is asked alone, if that is enough.
+/// Where little of what is shown is there, what moves must make up for it, and cannot for less than `least_shown`: over
+/// pictures that stand still nothing else moves. What hides a side of the reference, as in a split screen, may hide
+/// more: the rest is asked alone, if that is enough.
 pub(super) fn mostly(
     known: &[Likeness],
     places: &[usize],
@@ -22,23 +23,25 @@ pub(super) fn mostly(
     moving: impl FnOnce() -> f64,
     weights: &Evidence,
 ) -> bool {
-    let shared = |known: &[Likeness]| {
-        let substance = Substance::of(known);
-        match substance.shown > 0.0 {
-            true => substance.alike / substance.shown,
-            false => 1.0,
-        }
-    };
-    let all = shared(known);
+    let all = share(known);
     if all >= weights.least_shared {
         return false;
     }
     let left = inside(known, places, (width, height));
     let enough = left.len() as f64 >= weights.least_left * known.len() as f64;
-    if enough && shared(&left) >= weights.least_shared {
+    if enough && share(&left) >= weights.least_shared {
         return false;
     }
-    (all + moving()) / 2.0 < weights.least_common
+    all < weights.least_shown || (all + moving()) / 2.0 < weights.least_common
+}
+
+/// Share of what is shown that is there; all where nothing is shown, which other rules judge.
+fn share(known: &[Likeness]) -> f64 {
+    let substance = Substance::of(known);
+    match substance.shown > 0.0 {
+        true => substance.alike / substance.shown,
+        false => 1.0,
+    }
 }
 
 /// What is known of the pixels that are left when rows and columns that show something else are cut off.
@@ -87,6 +90,7 @@ mod tests {
         check("a ticker", &|_, y| y > 13, 0.7, true);
         let display = |x, y| y > 14 || (x > 24 && y < 7);
         check("a display and a map", &display, 0.7, true);
+        check("the same over stills", &display, 1.0, true);
         let scattered = |x, y| (x * 7 + y * 5) % 2 == 0;
         check("confetti", &scattered, 0.7, true);
         check("a copy laid a little beside", &scattered, 0.9, false);
