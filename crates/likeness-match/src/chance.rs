@@ -108,9 +108,21 @@ impl Verdict {
         }
     }
 
+    /// As with the usual limit, one in a million.
+    pub fn usual(chance: Chance, exposure: Exposure) -> Verdict {
+        Verdict::new(chance, exposure, MIDDLE)
+    }
+
     /// The evidence from which a match is accepted.
     pub fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    /// The evidence from which nothing else is looked for: with a limit looser than one in a million more is accepted,
+    /// but what is found does not become another.
+    pub fn sure(&self) -> f64 {
+        let usual = self.chance.evidence_at(MIDDLE, self.exposure);
+        self.threshold.max(usual)
     }
 
     /// See [`Chance::score`].

@@ -27,15 +27,20 @@ pub(super) struct Decoy {
 }
 
 impl Decoy {
-    /// This one, or another that has nothing to do with the reference and correlates `query` with the query's, if that
-    /// is more.
-    pub(super) fn or_one_at(self, query: f64) -> Decoy {
-        match query > self.query {
-            true => Decoy {
-                query,
-                reference: 0.0,
-            },
-            false => self,
+    /// One that has nothing to do with the reference and correlates `query` with the query's.
+    pub(super) fn unrelated(query: f64) -> Decoy {
+        Decoy {
+            query,
+            reference: 0.0,
+        }
+    }
+
+    /// This one, or another if that correlates better with the query's.
+    pub(super) fn or(self, other: Decoy) -> Decoy {
+        if other.query > self.query {
+            other
+        } else {
+            self
         }
     }
 }
@@ -43,9 +48,11 @@ impl Decoy {
 /// What changes from one picture to the next, in both films.
 pub(super) struct Changes {
     /// Values of a picture.
-    size: usize,
-    query: Vec<f32>,
+    pub size: usize,
+    pub query: Vec<f32>,
     reference: Vec<f32>,
+    /// What each value of a picture was multiplied by.
+    weights: Vec<f32>,
     /// Root of the product of their energies.
     norm: f64,
 }
@@ -79,12 +86,20 @@ impl Changes {
         let floor = mean + QUANTISATION * steps.len() as f32;
         let weights: Vec<f32> = energy.iter().map(|e| (e / (e + floor)).sqrt()).collect();
         for film in [&mut query, &mut reference] {
-            for picture in film.chunks_exact_mut(size) {
-                picture.iter_mut().zip(&weights).for_each(|(v, w)| *v *= w);
-            }
-            limit(film, size);
+            weigh(film, &weights);
         }
-        Changes::of(query, reference, size)
+        Changes {
+            weights,
+            ..Changes::of(query, reference, size)
+        }
+    }
+
+    /// The changes from each picture of another stretch of the reference to the next, weighed as these are.
+    pub(super) fn weighed(&self, film: &Film) -> Vec<f32> {
+        let next = film.values.iter().skip(self.size);
+        let mut changes: Vec<f32> = next.zip(&film.values).map(|(b, a)| b - a).collect();
+        weigh(&mut changes, &self.weights);
+        changes
     }
 
     fn of(query: Vec<f32>, reference: Vec<f32>, size: usize) -> Changes {
@@ -94,10 +109,11 @@ impl Changes {
             size,
             query,
             reference,
+            weights: Vec::new(),
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.query.len() / self.size
     }
 
@@ -303,6 +319,14 @@ impl Turn {
         };
         pixels.iter().map(source).collect()
     }
+}
+
+/// Multiplies each picture of a film by `weights`, and scales down those with more than the mean energy.
+fn weigh(film: &mut [f32], weights: &[f32]) {
+    for picture in film.chunks_exact_mut(weights.len()) {
+        picture.iter_mut().zip(weights).for_each(|(v, w)| *v *= w);
+    }
+    limit(film, weights.len());
 }
 
 /// Scales down the pictures with more than the mean energy.

@@ -1,18 +1,19 @@
 //! A query beside a reference: a transform fitted, a line of time found, the evidence weighed.
 
 use super::candidates::Hypothesis;
-use super::changes::Changes;
+use super::changes::{Changes, Decoy};
 use super::config::VideoMatchConfig;
 use super::evidence::{Shown, Signs};
 use super::film::{Film, Look, Warps};
 use super::geometry::{self, Fit, middle};
+use super::ground::Ground;
 use super::homography::{self, Homography};
 use super::query::Query;
 use super::refind::{self, Which};
 use super::segments::{self, Agreement};
 use super::substance::{self, Substance};
 use super::timeline::{self, Line, Products};
-use super::{Seen, Verified, ends, hidden, polish, rectangles};
+use super::{Asked, Seen, Verified, elsewhere, ends, hidden, polish, rectangles};
 use likeness_core::report::Segment;
 use likeness_core::{ReferenceId, VideoFingerprint};
 
@@ -26,8 +27,8 @@ pub(super) struct Comparison<'a> {
     pub coarse: bool,
     /// Of a query whose pictures were laid on the reference's: what their changes correlate by that alone.
     pub laid: Option<f64>,
-    /// Evidence from which it is a match.
-    pub threshold: f64,
+    /// What a match must have.
+    pub asked: Asked,
 }
 
 /// Transforms that fit a hypothesis.
@@ -89,8 +90,15 @@ impl Comparison<'_> {
                 self.examine(&Fit { map, ..fit }, 0.0, config)
             })
             .flatten();
-        let sure = |found: &Verified| found.seen.evidence >= self.threshold;
-        polished.filter(sure).or(Some(new).filter(sure))
+        let evidence = |found: &Verified| found.seen.evidence;
+        let better = match polished {
+            // Better placed, and sure enough.
+            Some(polished) if evidence(&polished) >= self.asked.sure.min(evidence(&new)) => {
+                polished
+            }
+            _ => new,
+        };
+        Some(better).filter(|found| evidence(found) >= self.asked.least)
     }
 
     /// Finds the line of time that goes with a transform and weighs the evidence; `None` where that is
@@ -150,23 +158,26 @@ impl Comparison<'_> {
             },
         };
         let weights = &config.evidence;
-        let mut evidence = signs.evidence(self.coarse, weights);
+        let agreed = signs.evidence(self.coarse, weights);
+        let clear = |decoy| match self.coarse {
+            true => 0.0,
+            false => signs.clear(decoy, changes.spread(), weights),
+        };
+        let mut evidence = agreed;
         let mut promising = false;
-        if evidence + weights.clear * weights.max_clear >= self.threshold - doubt {
+        if agreed + weights.clear * weights.max_clear >= self.asked.least - doubt {
             let decoy = changes.decoy(&warps.pixels, reference.thumbnails.width);
-            let decoy = decoy.or_one_at(self.laid.unwrap_or(0.0));
-            let clear = match self.coarse {
-                true => 0.0,
-                false => signs.clear(decoy, changes.spread(), weights),
-            };
-            evidence += clear;
-            promising = evidence >= self.threshold - doubt;
-            if evidence >= self.threshold {
-                let moving = refound(Which::Moving);
-                evidence = evidence.min(signs.against_decoys(decoy, &moving, weights) + clear);
+            let decoy = decoy.or(Decoy::unrelated(self.laid.unwrap_or(0.0)));
+            evidence += clear(decoy);
+            promising = evidence >= self.asked.least - doubt;
+            if evidence >= self.asked.least {
+                let elsewhere = self.elsewhere(&warps, line, agreement.span, &changes, config);
+                let decoy = decoy.or(elsewhere);
+                let against = signs.against_decoys(decoy, &refound(Which::Moving), weights);
+                evidence = agreed.min(against) + clear(decoy);
             }
         }
-        if evidence >= self.threshold {
+        if evidence >= self.asked.least {
             evidence -= self.doubt(&warps, line, (agreement.span, changes.spread()), config);
         }
         tracing::debug!(
@@ -229,6 +240,24 @@ impl Comparison<'_> {
         segments::agreement(&own.in_step(&other, line), &other, line, core, config)
     }
 
+    /// What the query correlates with the reference at other moments than those that `line` gives to the seconds `span`.
+    fn elsewhere(
+        &self,
+        warps: &Warps,
+        line: Line,
+        span: (f64, f64),
+        changes: &Changes,
+        config: &VideoMatchConfig,
+    ) -> Decoy {
+        let thumbs = &self.reference.thumbnails;
+        let far = elsewhere::FARTHEST as f64 / thumbs.rate();
+        let there = (line.at(span.0) - far, line.at(span.1) + far);
+        let film = Film::new(thumbs, &warps.reference, there, config.detrend).levelled();
+        // In step, the stretch begins with a picture of the reference.
+        let first = line.at(span.0) * film.rate - film.first;
+        changes.elsewhere(&film, first.round().max(0.0) as usize)
+    }
+
     /// Seconds of the query over which it could show the reference along a line of time: more than `lasting` count
     /// as so many.
     fn longest(&self, line: Line, config: &VideoMatchConfig) -> f64 {
@@ -263,10 +292,13 @@ impl Comparison<'_> {
             rectangles::moving((&films.0, &films.1), pixels, size, (line, span))
         };
         let weights = &config.evidence;
-        match hidden::mostly(&known, pixels, size, moving, weights) {
-            true => f64::INFINITY,
-            false => Substance::of(&known).doubt(spread, weights),
+        let ground = Ground::of(&films.0, &films.1, line);
+        if hidden::mostly(&known, pixels, size, moving, weights)
+            || hidden::other_ground(&known, pixels, size, &ground, weights)
+        {
+            return f64::INFINITY;
         }
+        Substance::of(&known).doubt(spread, weights)
     }
 }
 

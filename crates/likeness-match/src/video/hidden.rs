@@ -5,6 +5,7 @@
 //! most is hidden are the rarer.
 
 use super::config::Evidence;
+use super::ground::Ground;
 use super::rectangles::trim;
 use super::substance::{Likeness, Substance};
 
@@ -19,7 +20,7 @@ const LASTING: f64 = 0.5;
 pub(super) fn mostly(
     known: &[Likeness],
     places: &[usize],
-    (width, height): (usize, usize),
+    size: (usize, usize),
     moving: impl FnOnce() -> f64,
     weights: &Evidence,
 ) -> bool {
@@ -27,12 +28,31 @@ pub(super) fn mostly(
     if all >= weights.least_shared {
         return false;
     }
-    let left = inside(known, places, (width, height));
-    let enough = left.len() as f64 >= weights.least_left * known.len() as f64;
-    if enough && share(&left) >= weights.least_shared {
+    let left = Side::left(known, places, size);
+    let enough = left.holds(known, places) >= weights.least_left;
+    if enough && share(&left.of(known, places)) >= weights.least_shared {
         return false;
     }
     all < weights.least_shown || (all + moving()) / 2.0 < weights.least_common
+}
+
+/// Whether what stands behind all that is there is not the reference's, so that it is no copy. What is there in all
+/// detail speaks for itself, whatever shines through it or was made of its colours. Where sides of the reference are
+/// hidden, the rest is asked alone, if that is enough.
+pub(super) fn other_ground(
+    known: &[Likeness],
+    places: &[usize],
+    size: (usize, usize),
+    ground: &Ground,
+    weights: &Evidence,
+) -> bool {
+    let other =
+        |side: &Side| ground.alike(places, size, |place| side.has(place)) < weights.least_ground;
+    if share(known) >= weights.surely_shared || !other(&Side::whole(size)) {
+        return false;
+    }
+    let left = Side::left(known, places, size);
+    left.holds(known, places) < weights.least_left || other(&left)
 }
 
 /// Share of what is shown that is there; all where nothing is shown, which other rules judge.
@@ -44,20 +64,45 @@ fn share(known: &[Likeness]) -> f64 {
     }
 }
 
-/// What is known of the pixels that are left when rows and columns that show something else are cut off.
-fn inside(known: &[Likeness], places: &[usize], (width, height): (usize, usize)) -> Vec<Likeness> {
-    let mut evidence = vec![Some(false); width * height];
-    for (pixel, &place) in known.iter().zip(places) {
-        evidence[place] = (pixel.shown > LASTING).then_some(pixel.alike);
+/// The part of a picture that lies inside `bounds` (`[x0, y0, x1, y1]`, pixels).
+struct Side {
+    bounds: [usize; 4],
+    width: usize,
+}
+
+impl Side {
+    fn whole((width, height): (usize, usize)) -> Side {
+        let bounds = [0, 0, width, height];
+        Side { bounds, width }
     }
-    let [x0, y0, x1, y1] = trim(&evidence, width, height);
-    let inside =
-        |place: usize| (x0..x1).contains(&(place % width)) && (y0..y1).contains(&(place / width));
-    let left = known
-        .iter()
-        .zip(places)
-        .filter(|(_, place)| inside(**place));
-    left.map(|(pixel, _)| *pixel).collect()
+
+    /// What is left when rows and columns that show something else are cut off.
+    fn left(known: &[Likeness], places: &[usize], (width, height): (usize, usize)) -> Side {
+        let mut evidence = vec![Some(false); width * height];
+        for (pixel, &place) in known.iter().zip(places) {
+            evidence[place] = (pixel.shown > LASTING).then_some(pixel.alike);
+        }
+        let bounds = trim(&evidence, width, height);
+        Side { bounds, width }
+    }
+
+    fn has(&self, place: usize) -> bool {
+        let [x0, y0, x1, y1] = self.bounds;
+        let (x, y) = (place % self.width, place / self.width);
+        (x0..x1).contains(&x) && (y0..y1).contains(&y)
+    }
+
+    /// What is known of the pixels inside.
+    fn of(&self, known: &[Likeness], places: &[usize]) -> Vec<Likeness> {
+        let pixels = known.iter().zip(places);
+        let inside = pixels.filter(|(_, place)| self.has(**place));
+        inside.map(|(pixel, _)| *pixel).collect()
+    }
+
+    /// Share of the pixels that are inside.
+    fn holds(&self, known: &[Likeness], places: &[usize]) -> f64 {
+        self.of(known, places).len() as f64 / known.len().max(1) as f64
+    }
 }
 
 #[cfg(test)]

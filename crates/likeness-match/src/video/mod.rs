@@ -7,12 +7,14 @@ mod config;
 mod detail;
 #[doc(hidden)]
 pub mod dot;
+mod elsewhere;
 mod ends;
 mod evidence;
 mod exclusion;
 mod film;
 mod geometry;
 mod going;
+mod ground;
 mod hidden;
 mod homography;
 mod motion;
@@ -70,11 +72,27 @@ pub fn match_video(
     limit: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Found>, StoreError> {
-    let hours = store.hours(Media::Video).min(config.exhausted_hours);
-    let exposure = Exposure::new(query.duration, hours);
-    let verdict = Verdict::new(config.chance, exposure, limit);
-    let verified = find(query, store, verdict.threshold(), config)?;
+    let verdict = Verdict::new(config.chance, exposure(query, store, config), limit);
+    let asked = Asked {
+        least: verdict.threshold(),
+        sure: verdict.sure(),
+    };
+    let verified = find(query, store, asked, config)?;
     Ok(gather(verified, &verdict))
+}
+
+fn exposure(query: &VideoFingerprint, store: &dyn Store, config: &VideoMatchConfig) -> Exposure {
+    let hours = store.hours(Media::Video).min(config.exhausted_hours);
+    Exposure::new(query.duration, hours)
+}
+
+/// What is asked of a match.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// Log-odds of a copy from which a stretch is told.
+    least: f64,
+    /// Those from which nothing else is looked for.
+    sure: f64,
 }
 
 /// A stretch that a query's picture may show, and what speaks for it.
@@ -96,24 +114,30 @@ pub struct Seen {
     pub keypoints: (usize, f64),
 }
 
-/// Every stretch that a query's picture may show, from `threshold` on: what chance is calibrated on.
+/// Every stretch that a query's picture may show, from evidence of `least` on: what chance is calibrated on. It is
+/// looked for as by [`match_video`] with the usual limit.
 ///
 /// # Errors
 /// What the store says of damaged or unreadable files.
 pub fn examine(
     query: &VideoFingerprint,
     store: &dyn Store,
-    threshold: f64,
+    least: f64,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Seen>, StoreError> {
-    let verified = find(query, store, threshold, config)?.into_iter();
+    let usual = Verdict::usual(config.chance, exposure(query, store, config));
+    let asked = Asked {
+        least,
+        sure: usual.sure(),
+    };
+    let verified = find(query, store, asked, config)?.into_iter();
     Ok(verified.map(|found| found.seen).collect())
 }
 
 fn find(
     query: &VideoFingerprint,
     store: &dyn Store,
-    threshold: f64,
+    asked: Asked,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
     let mut verified: Vec<Verified> = Vec::new();
@@ -121,24 +145,27 @@ fn find(
     let query = Query::new(query, &slowed);
     let verify_all = |hypotheses: Vec<Hypothesis>| -> Result<Vec<Verified>, StoreError> {
         let by_reference = by_reference(hypotheses);
-        let verify =
-            |hypotheses: &Vec<Hypothesis>| verify(query, hypotheses, store, threshold, config);
+        let verify = |hypotheses: &Vec<Hypothesis>| verify(query, hypotheses, store, asked, config);
         let found: Result<Vec<Vec<Verified>>, _> = by_reference.par_iter().map(verify).collect();
         Ok(found?.into_iter().flatten().collect())
     };
     for window in query.keyframes.chunks(config.window) {
         let hypotheses = candidates::hypotheses(query.aspect, window, store, config)?;
         let mut found = verify_all(hypotheses)?;
-        if let ([], [first, .., last]) = (&found[..], window) {
+        if let (false, [first, .., last]) = (any_sure(&found, asked), window) {
             let span = (first.seconds(), last.seconds());
             let hypotheses = motion::hypotheses(&query, span, store, config)?;
-            found = verify_all(hypotheses)?;
+            found.extend(verify_all(hypotheses)?);
         }
         for new in found {
             add(&mut verified, new);
         }
     }
     Ok(verified)
+}
+
+fn any_sure(found: &[Verified], asked: Asked) -> bool {
+    found.iter().any(|found| found.seen.evidence >= asked.sure)
 }
 
 /// Hypotheses about each reference, in the order in which they come.
@@ -159,7 +186,7 @@ fn verify(
     query: Query,
     hypotheses: &[Hypothesis],
     store: &dyn Store,
-    threshold: f64,
+    asked: Asked,
     config: &VideoMatchConfig,
 ) -> Result<Vec<Verified>, StoreError> {
     let Some(id) = hypotheses.first().map(|hypothesis| hypothesis.reference) else {
@@ -182,7 +209,7 @@ fn verify(
         look: hypothesis.look,
         coarse: hypothesis.coarse,
         laid: None,
-        threshold,
+        asked,
     };
     let fitted = hypotheses.par_iter().filter_map(|hypothesis| {
         let comparison = of(hypothesis);
@@ -199,7 +226,7 @@ fn verify(
         found.and_then(cut)
     });
     let mut found: Vec<Verified> = as_it_is.collect();
-    if found.is_empty() && !still {
+    if !any_sure(&found, asked) && !still {
         let surest = fitted.iter().max_by_key(|(_, fitted)| fitted.flat.support);
         let steadied = surest.and_then(|(comparison, fitted)| {
             comparison

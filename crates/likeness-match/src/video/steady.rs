@@ -76,7 +76,7 @@ impl Comparison<'_> {
             ..self.on(steady)
         };
         let found = laid(0.0).examine(fit, f64::INFINITY, config)?;
-        if found.seen.evidence < self.threshold {
+        if found.seen.evidence < self.asked.least {
             return Some(found);
         }
         let by_chance = self.by_laying(fit, found.line, config);
@@ -127,11 +127,11 @@ impl Comparison<'_> {
             {
                 best = Some(found);
             }
-            if evidence < self.threshold - config.evidence.doubt {
+            if evidence < self.asked.least - config.evidence.doubt {
                 break;
             }
         }
-        best.filter(|found| found.seen.evidence >= self.threshold)
+        best.filter(|found| found.seen.evidence >= self.asked.least)
     }
 
     /// The query as if the reference stayed where `fit` has it, if it does not: pictures are laid on the

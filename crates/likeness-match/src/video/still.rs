@@ -126,7 +126,7 @@ impl Comparison<'_> {
         let span = (0.0, query.duration.min(LOOK));
         let first = self.placed(fit.map, span, config)?;
         // A transform that is moved to its place finds more again.
-        if first.evidence(weights) < self.threshold - weights.doubt {
+        if first.evidence(weights) < self.asked.least - weights.doubt {
             return None;
         }
         let plates = Plates::about(span.1 / 2.0, (self.query, reference))?;
@@ -146,7 +146,7 @@ impl Comparison<'_> {
             ?look,
             "examined, still"
         );
-        if evidence < self.threshold || !same(detail, substance, weights) {
+        if evidence < self.asked.least || !same(detail, substance, weights) {
             return None;
         }
         let line = Line {
