@@ -228,8 +228,8 @@ pub struct Evidence {
     pub least_common: f64,
     /// ...but where sides of it are hidden, the rest is asked alone, if that is this share of it.
     pub least_left: f64,
-    /// Of blocks of the picture, one straight line must lead from the reference's grey levels to the query's in this
-    /// share...
+    /// In this share of the picture one straight line must lead from the reference's grey levels, on average over time,
+    /// to the query's...
     pub least_ground: f64,
     /// ...unless the query shows this share of what the reference shows.
     pub surely_shared: f64,
@@ -296,7 +296,7 @@ impl Default for Evidence {
             least_shown: 0.45,
             least_common: 0.625,
             least_left: 0.4,
-            least_ground: 0.6,
+            least_ground: 0.5,
             surely_shared: 0.85,
             still_visible: 0.35,
             still_area: 0.1,

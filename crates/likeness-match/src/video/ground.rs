@@ -7,21 +7,19 @@
 use super::film::Film;
 use super::timeline::Line;
 
-/// Blocks in a row and in a column.
-const BLOCKS: (usize, usize) = (8, 6);
-/// Pixels below which a block says nothing.
-const FEWEST: u32 = 3;
-/// Grey levels by which blocks of the reference must differ for a line to be laid through them.
-const APART: f64 = 8.0;
-/// Slopes of such a line: contrast lost or won.
-const SLOPES: std::ops::Range<f64> = 0.3..3.0;
-/// Grey levels to either side of it within which a block is explained.
-const WITHIN: f64 = 10.0;
+/// Pixels through whose grey levels lines are laid.
+const SEEDS: usize = 48;
+/// Grey levels by which two of them must differ in the reference.
+const APART: f32 = 8.0;
+/// Slopes of a line: contrast lost or won.
+const SLOPES: std::ops::Range<f32> = 0.3..3.0;
+/// Grey levels to either side of a line within which a pixel is explained.
+const WITHIN: f32 = 10.0;
 
 /// Two films' pictures on average over time, from which no mean was taken.
 pub(super) struct Ground {
-    query: Vec<f64>,
-    reference: Vec<f64>,
+    query: Vec<f32>,
+    reference: Vec<f32>,
 }
 
 impl Ground {
@@ -35,64 +33,40 @@ impl Ground {
         }
     }
 
-    /// Share of the blocks of the reference's picture, of some width and height, whose grey levels one line leads to
-    /// those of the query; all where the reference is of one grey. `places` are those of the values, of which
-    /// `inside` tells which are asked.
-    pub(super) fn alike(
-        &self,
-        places: &[usize],
-        size: (usize, usize),
-        inside: impl Fn(usize) -> bool,
-    ) -> f64 {
-        explained(&self.blocks(places, size, inside))
-    }
-
-    /// Grey levels of the query and of the reference in each block that holds enough pixels.
-    fn blocks(
-        &self,
-        places: &[usize],
-        (width, height): (usize, usize),
-        inside: impl Fn(usize) -> bool,
-    ) -> Vec<(f64, f64)> {
-        let mut sums = vec![(0.0, 0.0, 0); BLOCKS.0 * BLOCKS.1];
-        let values = self.query.iter().zip(&self.reference);
-        for (&place, (q, r)) in places.iter().zip(values).filter(|(p, _)| inside(**p)) {
-            let (x, y) = (place % width, place / width);
-            let sum = &mut sums[y * BLOCKS.1 / height * BLOCKS.0 + x * BLOCKS.0 / width];
-            *sum = (sum.0 + q, sum.1 + r, sum.2 + 1);
-        }
-        let full = sums.into_iter().filter(|sum| sum.2 >= FEWEST);
-        let mean = |(q, r, count)| (q / f64::from(count), r / f64::from(count));
-        full.map(mean).collect()
+    /// Share of the pixels whose grey levels one line leads from the reference's to the query's; all where the
+    /// reference is of one grey. `inside` tells which of the pixels are asked.
+    pub(super) fn alike(&self, inside: impl Fn(usize) -> bool) -> f64 {
+        let pairs = self.query.iter().zip(&self.reference).enumerate();
+        let asked = pairs.filter(|(pixel, _)| inside(*pixel));
+        explained(&asked.map(|(_, (q, r))| (*q, *r)).collect::<Vec<_>>())
     }
 }
 
 /// The mean of some pictures.
-fn mean<'a>(pictures: impl ExactSizeIterator<Item = &'a [f32]>, size: usize) -> Vec<f64> {
-    let count = pictures.len().max(1) as f64;
+fn mean<'a>(pictures: impl ExactSizeIterator<Item = &'a [f32]>, size: usize) -> Vec<f32> {
+    let share = 1.0 / pictures.len().max(1) as f32;
     let mut sum = vec![0.0; size];
     for picture in pictures {
         let values = sum.iter_mut().zip(picture);
-        values.for_each(|(sum, value)| *sum += f64::from(*value) / count);
+        values.for_each(|(sum, value)| *sum += share * value);
     }
     sum
 }
 
-/// Share of the blocks that the best of the lines through two of them explains.
-fn explained(blocks: &[(f64, f64)]) -> f64 {
-    let pairs = blocks.iter().enumerate();
-    let pairs = pairs.flat_map(|(i, a)| blocks[..i].iter().map(move |b| (a, b)));
+/// Share of the grey levels (query, reference) that the best of the lines through two of them explains.
+fn explained(levels: &[(f32, f32)]) -> f64 {
+    let seeds = levels.iter().step_by((levels.len() / SEEDS).max(1));
+    let pairs = seeds.clone().enumerate();
+    let pairs = pairs.flat_map(|(i, a)| seeds.clone().take(i).map(move |b| (a, b)));
     let lines = pairs.filter(|(a, b)| (a.1 - b.1).abs() >= APART);
-    let lines = lines.map(|(a, b)| (a, (a.0 - b.0) / (a.1 - b.1)));
-    let near = |(a, slope): (&(f64, f64), f64)| {
-        let off = |b: &&(f64, f64)| (b.0 - a.0 - slope * (b.1 - a.1)).abs() < WITHIN;
-        let met = SLOPES.contains(&slope);
-        if met {
-            blocks.iter().filter(off).count()
-        } else {
-            0
+    let near = |(a, b): (&(f32, f32), &(f32, f32))| {
+        let slope = (a.0 - b.0) / (a.1 - b.1);
+        let off = |c: &&(f32, f32)| (c.0 - a.0 - slope * (c.1 - a.1)).abs() < WITHIN;
+        match SLOPES.contains(&slope) {
+            true => levels.iter().filter(off).count(),
+            false => 0,
         }
     };
     let best = lines.map(near).max();
-    best.map_or(1.0, |best| best as f64 / blocks.len() as f64)
+    best.map_or(1.0, |best| best as f64 / levels.len() as f64)
 }

@@ -46,8 +46,7 @@ pub(super) fn other_ground(
     ground: &Ground,
     weights: &Evidence,
 ) -> bool {
-    let other =
-        |side: &Side| ground.alike(places, size, |place| side.has(place)) < weights.least_ground;
+    let other = |side: &Side| ground.alike(|pixel| side.has(places[pixel])) < weights.least_ground;
     if share(known) >= weights.surely_shared || !other(&Side::whole(size)) {
         return false;
     }
