@@ -166,6 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn a_loose_limit_does_not_change_what_is_sure() {
+        let exposure = Exposure::new(15.0, 50.0);
+        let usual = Verdict::usual(CHANCE, exposure);
+        assert!(near(usual.sure(), usual.threshold()));
+        let loose = Verdict::new(CHANCE, exposure, 1e-3);
+        assert!(loose.threshold() < usual.threshold());
+        assert!(near(loose.sure(), usual.sure()));
+        let strict = Verdict::new(CHANCE, exposure, 1e-9);
+        assert!(near(strict.sure(), strict.threshold()));
+    }
+
+    #[test]
     fn near_the_ends_of_a_query_chance_gives_less() {
         let check = |seconds: f64, edge: f64, within: std::ops::Range<f64>| {
             let found = effective(seconds, edge);

@@ -175,6 +175,7 @@ impl Comparison<'_> {
                 let decoy = decoy.or(elsewhere);
                 let against = signs.against_decoys(decoy, &refound(Which::Moving), weights);
                 evidence = agreed.min(against) + clear(decoy);
+                evidence -= signs.going_on(elsewhere, weights);
             }
         }
         if evidence >= self.asked.least {

@@ -183,6 +183,11 @@ pub struct Evidence {
     pub usually_clear: f64,
     /// ...of which more than so many say no more.
     pub max_clear: f64,
+    /// Log-odds that a film loses for agreeing with another moment of the reference as it does with this one, more than
+    /// that moment does with this one...
+    pub elsewhere: f64,
+    /// ...by this share of it.
+    pub usually_elsewhere: f64,
     /// Log-odds that a copy loses that is turned by a right angle or two...
     pub quarter_turn: f64,
     /// ...for each 20 degrees beyond 20 by which it is askew...
@@ -275,6 +280,8 @@ impl Default for Evidence {
             clear: 2.0,
             usually_clear: 1.2,
             max_clear: 4.0,
+            elsewhere: 50.0,
+            usually_elsewhere: 0.33,
             quarter_turn: 3.0,
             askew: 6.0,
             odd_speed: 12.0,

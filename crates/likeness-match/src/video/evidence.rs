@@ -105,6 +105,15 @@ impl Signs<'_> {
         weights.clear * (clear - weights.usually_clear).clamp(0.0, weights.max_clear)
     }
 
+    /// Log-odds that a film loses by agreeing with another moment of the reference, `elsewhere`. A copy does so only as
+    /// far as that moment is like the one that it shows: its correlation is the product of the two. Another hour of one
+    /// film agrees with all its moments.
+    pub(super) fn going_on(&self, elsewhere: Decoy, weights: &Evidence) -> f64 {
+        let change = self.agreement.change.max(f64::MIN_POSITIVE);
+        let excess = elsewhere.query / change - elsewhere.reference;
+        weights.elsewhere * (excess - weights.usually_elsewhere).max(0.0)
+    }
+
     /// Log-odds if unrelated changes correlate with a root mean square of `chance`.
     fn above(&self, chance: f64, weights: &Evidence) -> f64 {
         let sureness = (self.film() / chance).min(weights.max_sureness);
@@ -313,6 +322,40 @@ mod tests {
         check("a kaleidoscope", 0.99, [0.95, 0.96], 44.0, 0.8, true);
         check("its own mirror image", 0.96, [0.96, 1.0], 44.0, 0.8, false);
         check("nothing moves", 0.0, [0.0, 0.0], 0.0, 0.8, false);
+    }
+
+    #[test]
+    fn another_hour_of_one_film_agrees_with_all_its_moments_and_a_copy_does_not() {
+        let check =
+            |name: &str, change: f64, [query, reference]: [f64; 2], want: std::ops::Range<f64>| {
+                let agreement = Agreement {
+                    span: (0.0, 12.0),
+                    correlation: 0.8,
+                    change,
+                    chance: 0.06,
+                    moments: 30.0,
+                    events: 30.0,
+                };
+                let signs = Signs {
+                    agreement: &agreement,
+                    refound: &Refound::default(),
+                    inverted: false,
+                    laid: None,
+                    shown: Shown {
+                        turn: 0.0,
+                        speed: 1.0,
+                        area: 1.0,
+                        cut_short: 1.0,
+                    },
+                };
+                let lost = signs.going_on(Decoy { query, reference }, &Evidence::default());
+                assert!(want.contains(&lost), "{name}: {lost}");
+            };
+        check("a copy", 0.9, [0.1, 0.1], 0.0..1e-9);
+        check("a copy of what happens again", 0.9, [0.5, 0.55], 0.0..1e-9);
+        check("a faint copy", 0.3, [0.08, 0.06], 0.0..1e-9);
+        check("a street", 0.53, [0.39, 0.13], 5.0..20.0);
+        check("people who walk", 0.2, [0.27, 0.1], 20.0..80.0);
     }
 
     #[test]

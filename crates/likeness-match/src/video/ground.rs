@@ -33,6 +33,12 @@ impl Ground {
         }
     }
 
+    /// Of mean grey levels of the query and of the reference, pixel by pixel.
+    #[cfg(test)]
+    pub(super) fn new(query: Vec<f32>, reference: Vec<f32>) -> Ground {
+        Ground { query, reference }
+    }
+
     /// Share of the pixels whose grey levels one line leads from the reference's to the query's; all where the
     /// reference is of one grey. `inside` tells which of the pixels are asked.
     pub(super) fn alike(&self, inside: impl Fn(usize) -> bool) -> f64 {
@@ -69,4 +75,45 @@ fn explained(levels: &[(f32, f32)]) -> f64 {
     };
     let best = lines.map(near).max();
     best.map_or(1.0, |best| best as f64 / levels.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (32, 18);
+
+    #[test]
+    fn a_copy_is_explained_by_one_line_and_another_ground_is_not() {
+        type Grey<'a> = &'a dyn Fn(usize, usize) -> f32;
+        let check =
+            |name: &str, query: Grey, reference: Grey, want: std::ops::RangeInclusive<f64>| {
+                let draw = |grey: Grey| -> Vec<f32> {
+                    let pixels = 0..SIZE.0 * SIZE.1;
+                    pixels.map(|p| grey(p % SIZE.0, p / SIZE.0)).collect()
+                };
+                let ground = Ground {
+                    query: draw(query),
+                    reference: draw(reference),
+                };
+                let found = ground.alike(|_| true);
+                assert!(want.contains(&found), "{name}: {found}");
+            };
+        let hill = |x: usize, y: usize| 40.0 + 5.0 * x as f32 + 20.0 * (y as f32 / 4.0).sin();
+        let valley = |x: usize, y: usize| 200.0 - 4.0 * x as f32 + 30.0 * (y as f32 / 3.0).cos();
+        let boxed = |x: usize, y: usize| if y < 4 { 16.0 } else { hill(x, y) };
+        check("itself", &hill, &hill, 1.0..=1.0);
+        check("darker", &|x, y| 10.0 + 0.5 * hill(x, y), &hill, 1.0..=1.0);
+        check(
+            "gamma",
+            &|x, y| (hill(x, y) / 255.0).powf(1.4) * 255.0,
+            &hill,
+            0.8..=1.0,
+        );
+        check("a box over it", &boxed, &hill, 0.7..=0.9);
+        check("another", &valley, &hill, 0.0..=0.45);
+        check("in negative", &|x, y| 255.0 - hill(x, y), &hill, 0.0..=0.45);
+        check("one grey", &|_, _| 90.0, &hill, 0.0..=0.45);
+        check("nothing to tell", &valley, &|_, _| 90.0, 1.0..=1.0);
+    }
 }

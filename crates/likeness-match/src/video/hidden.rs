@@ -139,4 +139,47 @@ mod tests {
         check("confetti", &scattered, 0.7, true);
         check("a copy laid a little beside", &scattered, 0.9, false);
     }
+
+    #[test]
+    fn what_stands_elsewhere_is_no_copy_but_detail_and_sides_speak_for_themselves() {
+        let places: Vec<usize> = (0..SIZE.0 * SIZE.1).collect();
+        let check = |name: &str,
+                     alike: &dyn Fn(usize, usize) -> bool,
+                     stands: &dyn Fn(usize, usize) -> bool,
+                     other: bool| {
+            let at = |place: usize| (place % SIZE.0, place / SIZE.0);
+            let known = places.iter().map(|&place| Likeness {
+                shown: 0.9,
+                alike: alike(at(place).0, at(place).1),
+            });
+            let grey = |place: usize| (at(place).0 * 7 + at(place).1 * 3) as f32;
+            let lit = |place: usize| match stands(at(place).0, at(place).1) {
+                true => grey(place),
+                false => 255.0 - grey(place),
+            };
+            let ground = Ground::new(
+                places.iter().map(|&place| lit(place)).collect(),
+                places.iter().map(|&place| grey(place)).collect(),
+            );
+            let known: Vec<Likeness> = known.collect();
+            let found = other_ground(&known, &places, SIZE, &ground, &Evidence::default());
+            assert_eq!(found, other, "{name}");
+        };
+        let most = |x: usize, y: usize| (x + 2 * y) % 10 < 7;
+        let left = |x: usize, _: usize| x < 15;
+        check(
+            "a copy under a caption",
+            &|_, y| y < 14,
+            &|_, y| y < 14,
+            false,
+        );
+        check("a disc over another picture", &most, &|x, _| x < 10, true);
+        check("a split screen", &left, &left, false);
+        check(
+            "all detail, other greys",
+            &|_, _| true,
+            &|_, _| false,
+            false,
+        );
+    }
 }

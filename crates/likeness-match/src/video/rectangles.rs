@@ -27,6 +27,9 @@ const COVERED_NEIGHBOURS: usize = 3;
 /// Parts of a picture by which its edge may lie beyond the query's and there is still no room for a
 /// border.
 const NO_ROOM: f64 = 0.03;
+/// Share of a copy that fills the query below which what is left of it beside something that hides an edge is all that
+/// there is of it, as in a split screen.
+const HIDDEN: f64 = 0.7;
 /// Pixels on either side of an edge over which its place is measured.
 const EDGE_REACH: usize = 2;
 /// Share of the mean motion that a row must have to tell where an edge is.
@@ -167,14 +170,15 @@ fn picture(
     } = told;
     let limit = limit(map, reference.aspect, query.aspect);
     let room = [limit.x0, limit.y0, 1.0 - limit.x1, 1.0 - limit.y1];
-    let (cells, seen) = if room.iter().any(|&room| room < -NO_ROOM) {
-        let cells = trim(&evidence, thumbs.width, thumbs.height);
+    let fills = room.iter().all(|&room| room >= -NO_ROOM);
+    let whole = cells(limit.intersection(&Rect::FULL), thumbs.width, thumbs.height);
+    let cells = trim(&evidence, thumbs.width, thumbs.height);
+    let (cells, seen) = if !fills || area(cells) < HIDDEN * area(whole) {
         let seen = motion.edges(cells, thumbs, map, (reference.aspect, query));
         (cells, sharpen(seen, limit, thumbs))
     } else {
         // The copy fills the query: what hides an edge of it is no border but lies on top.
-        let seen = limit.intersection(&Rect::FULL);
-        (cells(seen, thumbs.width, thumbs.height), seen)
+        (whole, limit.intersection(&Rect::FULL))
     };
     let query_rect = image(seen, map, reference.aspect, query.aspect).intersection(&Rect::FULL);
     let covers = covers(&evidence, warps, &standing, thumbs.width);
@@ -246,6 +250,11 @@ pub(super) fn cover(
     let told = told(films, warps, timing, reference, query);
     let width = reference.thumbnails.width;
     covers(&told.evidence, warps, &told.standing, width)
+}
+
+/// Pixels inside some bounds.
+fn area([x0, y0, x1, y1]: [usize; 4]) -> f64 {
+    (x1.saturating_sub(x0) * y1.saturating_sub(y0)) as f64
 }
 
 /// The pixels that a rectangle touches, as bounds `[x0, y0, x1, y1]`.
