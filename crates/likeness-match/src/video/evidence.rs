@@ -158,6 +158,13 @@ fn log_ratio(found: usize, chance: f64) -> f64 {
 mod tests {
     use super::*;
 
+    const AS_IT_IS: Shown = Shown {
+        turn: 0.0,
+        speed: 1.0,
+        area: 1.0,
+        cut_short: 1.0,
+    };
+
     #[test]
     fn what_is_shown_as_copies_are_loses_nothing() {
         let check = |turn: f64, speed: f64, area: f64, want: std::ops::Range<f64>| {
@@ -193,12 +200,6 @@ mod tests {
     /// Values measured on pictures that `docs/experiments-video.md` describes.
     #[test]
     fn copies_and_what_only_moves_alike_are_told_apart() {
-        let shown = Shown {
-            turn: 0.0,
-            speed: 1.0,
-            area: 1.0,
-            cut_short: 1.0,
-        };
         let check = |name: &str, films: [f64; 4], keypoints: [f64; 3], want: bool| {
             let [change, chance, query, moments] = films;
             let decoy = Decoy {
@@ -224,7 +225,7 @@ mod tests {
                 refound: &refound,
                 inverted: false,
                 laid: None,
-                shown,
+                shown: AS_IT_IS,
             };
             let weights = Evidence::default();
             assert!(signs.evidence(false, &weights) > 0.0, "{name}");
@@ -288,12 +289,7 @@ mod tests {
                 refound: &Refound::default(),
                 inverted: false,
                 laid: None,
-                shown: Shown {
-                    turn: 0.0,
-                    speed: 1.0,
-                    area: 1.0,
-                    cut_short: 1.0,
-                },
+                shown: AS_IT_IS,
             };
             let [query, reference] = decoy;
             let decoy = Decoy { query, reference };
@@ -341,12 +337,7 @@ mod tests {
                     refound: &Refound::default(),
                     inverted: false,
                     laid: None,
-                    shown: Shown {
-                        turn: 0.0,
-                        speed: 1.0,
-                        area: 1.0,
-                        cut_short: 1.0,
-                    },
+                    shown: AS_IT_IS,
                 };
                 let lost = signs.going_on(Decoy { query, reference }, &Evidence::default());
                 assert!(want.contains(&lost), "{name}: {lost}");
@@ -379,12 +370,7 @@ mod tests {
                 refound: &refound,
                 inverted: false,
                 laid: Some(laid),
-                shown: Shown {
-                    turn: 0.0,
-                    speed: 1.0,
-                    area: 1.0,
-                    cut_short: 1.0,
-                },
+                shown: AS_IT_IS,
             };
             let found = signs.evidence(false, &Evidence::default());
             assert_eq!(found > 0.0, want, "{name}: {found}");
